@@ -1,0 +1,126 @@
+"""Operands: the arrays x and w of a case, made from one seed, placed in poisoned memory that shows any write outside them.
+
+Around and between an operand's elements lies poison: NaNs with a payload of our own.  A read outside turns the result into NaN, and a
+write outside changes the poison.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convverify.dtypes import numpy_dtype
+from convverify.layouts import Choices, Placement, layouts
+from convverify.problem import Problem
+from convverify.styles import styles
+
+Array = npt.NDArray[Any]
+_MARGIN = 256  # bytes of poison on either side; a multiple of every alignment in use
+_NAN_PATTERNS = {2: 0x7E5A, 4: 0x7FDA5A5A, 8: 0x7FFDA5A5A5A5A5A5}
+_BFLOAT16_NAN = 0x7FDA
+_LARGE = 1 << 22
+
+
+def random_bits(seed: int, count: int) -> npt.NDArray[np.uint64]:
+    """Return `count` random 64-bit integers; NumPy guarantees the stream of its bit generators across versions and machines."""
+    return np.random.Philox(key=seed).random_raw(count)
+
+
+def values_of(problem: Problem, style: str, seed: int) -> tuple[Array, Array]:
+    """Return C-contiguous x (NHWC) and w (HWIO) of the problem's dtype, filled in `style` from `seed`."""
+    size_x, size_w = int(np.prod(problem.x_shape)), int(np.prod(problem.w_shape))
+    bits = random_bits(seed, size_x + size_w + 1)
+    x, w = styles[style].function(
+        problem, bits[1 : 1 + size_x].reshape(problem.x_shape), bits[1 + size_x :].reshape(problem.w_shape), Choices(int(bits[0]))
+    )
+    dtype = numpy_dtype(problem.dtype)
+    return x.astype(dtype), w.astype(dtype)
+
+
+@dataclass
+class Operand:
+    """An array as the kernel gets it, and what is needed to see whether the kernel kept its hands off it."""
+
+    array: Array
+    values: Array  # logical values, C-contiguous, in the same axis order
+    _writeable: Array
+    _memory: npt.NDArray[np.uint8]
+    _snapshot: bytes
+
+    def written(self) -> str:
+        """Return "" when the memory is as it was, "inside" when elements have changed, "outside" when the poison has."""
+        if self._memory.tobytes() == self._snapshot:
+            return ""
+        unchanged = self._writeable.tobytes() == self.values.tobytes()
+        return "outside" if unchanged else "inside"
+
+    def overlaps(self, other: Array) -> bool:
+        """Return whether `other` lies, even in part, in this operand's memory."""
+        return bool(np.may_share_memory(other, self._memory))
+
+    def overwrite(self, values: Array) -> None:
+        """Put other values into the same memory."""
+        self._writeable[...] = values
+        self.values = np.ascontiguousarray(self._writeable)
+        self._snapshot = self._memory.tobytes()
+
+
+def place(values: Array, layout: str, bits: int) -> Operand:
+    """Return `values` copied into poisoned memory in the given layout; a broadcast layout repeats the first values of an axis."""
+    itemsize = values.dtype.itemsize
+    placement: Placement = layouts[layout].function(values.shape, itemsize, Choices(bits))
+    if placement.guard and not _can_guard():
+        placement = layouts["contiguous"].function(values.shape, itemsize, Choices(bits))
+    memory, start = _guarded_memory(placement) if placement.guard else _poisoned_memory(placement, values.dtype)
+    flat = np.ndarray(values.shape, values.dtype, buffer=memory, offset=start + placement.offset, strides=placement.strides)
+    for axis, stride in enumerate(placement.strides):
+        if stride == 0 and values.shape[axis] > 1:
+            values = values.take([0], axis=axis)
+    flat[...] = values
+    array = flat
+    if not placement.writeable:
+        array = flat.view()
+        array.flags.writeable = False
+    return Operand(array, np.ascontiguousarray(flat), flat, memory, memory.tobytes())
+
+
+def _poisoned_memory(placement: Placement, dtype: np.dtype) -> tuple[npt.NDArray[np.uint8], int]:
+    """Return a buffer filled with poison and the offset at which the placement begins."""
+    item = dtype.itemsize
+    total = 2 * _MARGIN + placement.size + 64 + 16 * item
+    total += -total % 8
+    pattern = _BFLOAT16_NAN if dtype.name == "bfloat16" else _NAN_PATTERNS[item]
+    memory = np.empty(total, np.uint8)
+    memory.view(f"u{item}").fill(pattern)
+    address = memory.__array_interface__["data"][0] + _MARGIN
+    return memory, _MARGIN + (-address) % 64 + placement.misalignment
+
+
+_libc: Any = None
+
+
+def _can_guard() -> bool:
+    return sys.platform in ("linux", "darwin")
+
+
+def _guarded_memory(placement: Placement) -> tuple[npt.NDArray[np.uint8], int]:
+    """Return memory between two pages that no one may touch, and the offset that puts the operand against one of them."""
+    global _libc
+    page = mmap.PAGESIZE
+    usable = -(-max(1, placement.size) // page) * page
+    region = mmap.mmap(-1, usable + 2 * page)
+    whole = np.frombuffer(region, np.uint8)
+    address = whole.__array_interface__["data"][0]
+    if _libc is None:
+        _libc = ctypes.CDLL(None, use_errno=True)
+    for fence in (address, address + page + usable):
+        if _libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(page), 0):
+            raise OSError(ctypes.get_errno(), "mprotect failed")
+    memory = whole[page : page + usable]
+    return memory, usable - placement.size if placement.guard == "after" else 0

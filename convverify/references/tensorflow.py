@@ -1,0 +1,83 @@
+"""`tensorflow`: tf.nn.conv2d on the CPU, called eagerly, quiet."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy.typing as npt
+
+from convverify.kernels import problem_of
+from convverify.problem import Problem
+from convverify.references import references
+
+
+@references.register("tensorflow")
+def conv2d(
+    x: npt.NDArray[Any], w: npt.NDArray[Any], *, strides: Any = (1, 1), padding: Any = "VALID", dilations: Any = (1, 1), groups: int = 1
+) -> npt.NDArray[Any]:
+    """tf.nn.conv2d on the CPU, as TensorFlow is installed.
+
+    Parameters and errors are those of `conv2d_loops`; NotImplementedError where TensorFlow refuses the problem.
+    """
+    problem = problem_of(x, w, strides, padding, dilations, groups)
+    if reason := refusal(problem):
+        raise NotImplementedError(reason)
+    tf = load()
+    with tf.device("/CPU:0"):
+        y: npt.NDArray[Any] = tf.nn.conv2d(x, w, problem.strides, problem.tf_padding, dilations=problem.dilations).numpy()
+    return y
+
+
+def refusal(problem: Problem) -> str:
+    """Return why tf.nn.conv2d refuses the problem with an error, or "".  Found by trying TensorFlow 2.21; the tests try again."""
+    if 0 in problem.w_shape and (0 in problem.w_shape[:3] or problem.dtype in ("float32", "bfloat16")):
+        return "TensorFlow refuses a filter without elements"
+    extents = zip((problem.height, problem.width), problem.pads, problem.effective_kernel, problem.strides, strict=True)
+    if any(extent + sum(pads) - kernel <= -2 * stride for extent, pads, kernel, stride in extents):
+        return "TensorFlow refuses a kernel that exceeds the padded image by two strides or more"
+    return ""
+
+
+@functools.cache
+def load() -> Any:
+    """Import TensorFlow, once, with what its libraries write to the C++ stderr kept back."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    with _stderr_kept_back():
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        tf.constant(0.0)  # starts the runtime, which writes too
+    return tf
+
+
+@contextmanager
+def _stderr_kept_back() -> Iterator[None]:
+    """Send file descriptor 2 to a temporary file; what was written is shown when an exception passes."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            file.seek(0)
+            os.write(kept, file.read()[-4000:])
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def version() -> str:
+    """Return the name and version, without importing TensorFlow."""
+    from importlib.metadata import version as version_of
+
+    return f"tensorflow {version_of('tensorflow')}"

@@ -1,0 +1,179 @@
+"""Value styles: what numbers an operand holds, and which stage of judgement they are for.
+
+A style is a function (problem, bits_x, bits_w, choices) -> (x, w): float64 arrays in the shapes of the problem, made from arrays of
+random 64-bit integers by exact arithmetic alone, so that a seed gives the same operands on every machine.  Its traits: `stage`
+is "exact" (integers: every partial sum is exact), "rounding" (judged by the error bound) or "special" (NaN and Inf).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from convverify.dtypes import FORMATS
+from convverify.layouts import Choices
+from convverify.problem import Problem
+from convverify.registry import Registry
+
+Bits = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
+
+styles = Registry("style", __name__)
+
+
+def _integers(bits: Bits, magnitude: int) -> Floats:
+    """Uniform integers in [-magnitude, magnitude], without 0 where magnitude is 1 or 2 would leave too many of them."""
+    if magnitude <= 2:
+        values = (bits >> np.uint64(8)) % np.uint64(2 * magnitude)
+        return np.where(values < magnitude, values.astype(np.float64) - magnitude, values.astype(np.float64) - (magnitude - 1))
+    return (bits % np.uint64(2 * magnitude + 1)).astype(np.float64) - magnitude
+
+
+def _uniform(bits: Bits) -> Floats:
+    """Uniform on the odd multiples of 2**-52 in (-1, 1): 0 is not among them."""
+    return ((bits >> np.uint64(12)).astype(np.float64) - 2.0**51 + 0.5) * 2.0**-51
+
+
+def _bell(bits: Bits) -> Floats:
+    """Close to normal with variance 1: the sum of four uniform 16-bit numbers (Irwin-Hall), which needs no libm."""
+    parts = bits.view(np.uint16).reshape(*bits.shape, 4)
+    return (parts.sum(axis=-1, dtype=np.int64) - 131070.0) * (2.0**-16 * math.sqrt(3.0))
+
+
+def _exact_budget(problem: Problem) -> int:
+    """Largest max|x| * max|w| for which n * max|x| * max|w| <= 2**p, hence every partial sum exact; at least 1."""
+    return max(1, FORMATS[problem.dtype].exact_integers // max(1, problem.terms))
+
+
+def _thin(problem: Problem, w: Floats) -> Floats:
+    """Zero weights until at most 2**p are left for each output channel, so that sums of units stay exact on deep reductions."""
+    limit = FORMATS[problem.dtype].exact_integers
+    if problem.terms <= limit:
+        return w
+    columns = w.reshape(-1, w.shape[-1])
+    stride = -(-columns.shape[0] // limit)
+    kept = (np.arange(columns.shape[0])[:, None] + np.arange(columns.shape[1])[None, :]) % stride == 0
+    return np.where(kept, columns, 0.0).reshape(w.shape)
+
+
+@styles.register(stage="exact")
+def integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Integers of equal magnitude in x and w, as large as exact sums allow."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    return _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
+
+
+@styles.register(stage="exact")
+def long_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Integers with nearly all significand bits in one operand and small ones in the other: lost digits show exactly."""
+    budget = _exact_budget(problem)
+    small = min(1 + choices.below(3), budget)
+    long = max(1, budget // small)
+    if choices.below(2):
+        return _integers(bits_x, long), _thin(problem, _integers(bits_w, small))
+    return _integers(bits_x, small), _thin(problem, _integers(bits_w, long))
+
+
+@styles.register(stage="exact")
+def impulse(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """A single nonzero in one operand, integers in the other: the output shows the other operand, moved."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    x, w = _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
+    one = x if choices.below(2) else w
+    if one.size:
+        position = choices.below(one.size)
+        value = one.flat[position] or 1.0
+        one[...] = 0.0
+        one.flat[position] = value
+    return x, w
+
+
+@styles.register(stage="exact")
+def cancelling_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Large integers of one sign in x, balanced signs in w: sums cancel to small ones whose last digits count."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    x, w = np.abs(_integers(bits_x, magnitude)), _integers(bits_w, magnitude)
+    return magnitude - x % max(1, magnitude // 2), _thin(problem, w)
+
+
+@styles.register(stage="rounding")
+def normal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Close to normally distributed, variance 1."""
+    return _bell(bits_x), _bell(bits_w)
+
+
+@styles.register(stage="rounding")
+def positive(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """All positive: rounding errors of a poor accumulator add up instead of cancelling."""
+    return np.abs(_uniform(bits_x)) + 0.25, np.abs(_uniform(bits_w)) + 0.25
+
+
+@styles.register(stage="rounding")
+def mixed(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Magnitudes over many powers of two in each operand."""
+    reach = _half_range(problem) // 3
+    return _scatter(bits_x, -reach, reach), _scatter(bits_w, -reach, reach)
+
+
+@styles.register(stage="rounding")
+def cancelling(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """A large common part in x and weights that come in opposite pairs: the result is small beside its terms."""
+    w = _bell(bits_w)
+    columns = w.reshape(-1, w.shape[-1])
+    half = columns.shape[0] // 2
+    columns[half : 2 * half] = -columns[:half]
+    return _uniform(bits_x) * 2.0**-6 + 1.0, w
+
+
+@styles.register(stage="rounding")
+def huge(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Sums of products just below overflow, the exponent shared between the operands in a random ratio."""
+    top = FORMATS[problem.dtype].max_exponent - 2 - problem.terms.bit_length()
+    share = _share(choices, top)
+    return _uniform(bits_x) * 2.0**share, _uniform(bits_w) * 2.0 ** (top - share)
+
+
+@styles.register(stage="rounding")
+def tiny(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Products above underflow by no more than the bound needs: values flushed too early show."""
+    room = FORMATS[problem.dtype].precision // 2 + 6
+    bottom = FORMATS[problem.dtype].min_exponent + room
+    share = _share(choices, bottom)
+    x = _uniform(bits_x)
+    return np.copysign(np.abs(x) + 0.5, x) * 2.0**share, (np.abs(_uniform(bits_w)) + 0.5) * 2.0 ** (bottom - share)
+
+
+@styles.register(stage="rounding")
+def subnormal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Subnormal numbers in x, ordinary ones in w: they may be flushed, not mistaken."""
+    smallest = FORMATS[problem.dtype].smallest_normal
+    return _uniform(bits_x) * smallest, _bell(bits_w)
+
+
+@styles.register(stage="special")
+def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Small nonzero integers with a few NaN or Inf in x, in w, or in both."""
+    x, w = _integers(bits_x, 2), _integers(bits_w, 2)
+    where = choices.below(4)
+    for array, chosen in ((x, where != 2), (w, where >= 2)):
+        if chosen and array.size:
+            for _ in range(1 + choices.below(2)):
+                array.flat[choices.below(array.size)] = (math.nan, math.inf, -math.inf)[choices.below(3)]
+    return x, w
+
+
+def _half_range(problem: Problem) -> int:
+    form = FORMATS[problem.dtype]
+    return int(min(form.max_exponent, -form.min_exponent, 64 if form.max_exponent < 1000 else 512)) // 2
+
+
+def _scatter(bits: Bits, low: int, high: int) -> Floats:
+    exponents = (bits & np.uint64(0xFFFF)).astype(np.int64) % (high - low + 1) + low
+    return np.ldexp(_uniform(bits), exponents)
+
+
+def _share(choices: Choices, total: int) -> int:
+    """Split a power of two between the operands, both staying normal: evenly, or with one operand near 1."""
+    return (total // 2, total, 0, total // 4)[choices.below(4)]
