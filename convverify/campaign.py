@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from convverify import corpus
@@ -32,7 +32,7 @@ SHARD = 250  # problems drawn by Hypothesis in one shard
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
-_PROGRESS_EVERY = 0.2
+_PROGRESS_EVERY = 0.1
 
 
 def shards_of(options: Options) -> list[tuple[int, int]]:
@@ -50,10 +50,12 @@ class _Stop(BaseException):
 
 @dataclass(frozen=True)
 class Task:
-    """A worker's part: its shards, and how many examples of the first one have been done before."""
+    """A worker's part: its shards, how many examples of the first one have been done before, and the budget of multiply-adds
+    (0: found by timing the kernel)."""
 
     shards: tuple[tuple[int, int], ...]
     skip: int = 0
+    max_macs: int = 0
 
 
 class Campaign:
@@ -80,10 +82,10 @@ class Campaign:
             self.emit(Failed("usage", str(error)))
             return
         self._start = time.perf_counter()
-        speed, budget = self._budget()
+        speed, budget, warm_up = self._budget()
         self.max_macs = budget
         kernel = self.kernel
-        self.emit(Started(tuple(kernel.keywords), kernel.data_format, kernel.accuracy, budget, speed))
+        self.emit(Started(tuple(kernel.keywords), kernel.data_format, kernel.accuracy, budget, speed, warm_up, dict(kernel.keywords)))
         try:
             reason = "done" if self._phases() else "failed"
         except _Stop as stop:
@@ -178,7 +180,7 @@ class Campaign:
             raise _Stop("time")
         line = str(case)
         if self.journal:
-            self.journal.name_case(line)
+            self.journal.name_case(line, self._position)
         trial = Trial(self.kernel, case, self.watch, self.statistics.times, self.references, thorough=False)
         judged, finding = judge(trial, self.options.properties)
         self._count(trial, judged)
@@ -276,10 +278,12 @@ class Campaign:
         if force or now - self._told > _PROGRESS_EVERY:
             self._told = now
             self.statistics.seconds = now - self._start
-            self.emit(Progress(self.statistics, self._position))
+            self.emit(Progress(self.statistics))
 
-    def _budget(self) -> tuple[float, int]:
-        """Return the kernel's speed in multiply-adds a second on a small problem, and the budget that goes with it."""
+    def _budget(self) -> tuple[float, int, float]:
+        """Return the kernel's multiply-adds a second on a small problem, the budget that goes with it, and its seconds of warming up."""
+        if self.task.max_macs:  # an earlier worker did not survive this
+            return 0.0, self.task.max_macs, 0.0
         problem = self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6))
         case = Case(problem, "integers")
         if self.journal:
@@ -289,10 +293,11 @@ class Campaign:
         for _ in range(4):
             start = time.perf_counter()
             if trial.call(trial.x.array, trial.w.array).error is not None:
-                return 0.0, self.options.max_macs or DEFAULT_BUDGET
+                return 0.0, DEFAULT_BUDGET, 0.0
             seconds.append(time.perf_counter() - start)
         best = min(seconds[1:])
-        return problem.macs / max(best, 1e-9), self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
+        budget = self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
+        return problem.macs / max(best, 1e-9), budget, seconds[0] - best
 
 
 _EXACT = [
@@ -301,5 +306,3 @@ _EXACT = [
     if name in styles
 ]
 _OTHERS = [entry.name for entry in styles if entry.traits["stage"] != "exact"] + ["special", "normal"]
-
-Emit = Callable[[str], None]

@@ -91,7 +91,7 @@ _CHANGES: tuple[Callable[[Problem, Choices], Problem], ...] = (
 
 
 def signed(x: Array, w: Array, groups: int, seed: int) -> tuple[Array, Array, Array]:
-    """Return x and w (NHWC, HWIO) with signs changed, and the array of signs by which the result changes, exactly, in any order of summation.
+    """Return x and w (NHWC, HWIO) with signs changed, and the signs by which the result changes: exactly, in any order of summation.
 
     Signs are drawn for each image, each output channel, and each input channel (in both operands, where they cancel).
     """

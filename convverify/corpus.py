@@ -5,6 +5,7 @@ A file is written to a temporary name and renamed, and its name comes from its c
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -97,3 +98,9 @@ def damaged(directory: Path, target: str) -> list[str]:
         except ValueError as error:
             sentences.append(str(error))
     return sentences
+
+
+def remove(path: str) -> None:
+    """Remove a file of the corpus that another has taken the place of; one that is gone already is no error."""
+    with contextlib.suppress(OSError):
+        Path(path).unlink()

@@ -13,13 +13,16 @@ from convverify.statistics import Statistics
 
 @dataclass(frozen=True)
 class Started:
-    """The kernel is loaded: what of a problem it declares, and the budget of multiply-adds it is given."""
+    """The kernel is loaded: what of a problem it declares, the budget of multiply-adds it is given, its speed, and the seconds that its
+    first call took beyond another (a kernel that compiles itself takes long)."""
 
     keywords: tuple[str, ...]
     data_format: str
     accuracy: str
     max_macs: int
     macs_per_second: float
+    warm_up: float = 0.0
+    spellings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts so far, cumulative for one worker; `position` is (shard, examples done in it)."""
+    """Counts so far, cumulative for one worker, whose number the supervisor fills in."""
 
     statistics: Statistics
-    position: tuple[int, int] = (0, 0)
+    worker: int = 0
 
 
 @dataclass(frozen=True)

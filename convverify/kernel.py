@@ -117,7 +117,5 @@ def _keywords(function: Callable[..., Any], name: str) -> dict[str, str]:
                 raise TypeError(f"kernel {name} declares {meaning} twice: {inspect.signature(function)}")
             keywords[meaning] = parameter.name
         elif parameter.default is parameter.empty:
-            raise TypeError(
-                f"kernel {name} requires the unknown parameter {parameter.name!r}; known: strides, padding, dilations, groups (or stride, pad, dilation)"
-            )
+            raise TypeError(f"kernel {name} requires the unknown parameter {parameter.name!r}; known: strides, padding, dilations, groups")
     return keywords

@@ -34,8 +34,8 @@ class Options:
     suite: str | None = None
     batch: int = 1
     problems: tuple[str, ...] = ()
-    timeout: float = 5.0
-    memory_limit: int = 4096
+    timeout: float = 3.0
+    memory_limit: int = 2048
     workers: int = 1
     max_macs: int = 0
     isolation: bool = True

@@ -17,13 +17,12 @@ def features_of(case: Case) -> tuple[str, ...]:
     """Return the classes of a case, one for each of FEATURES."""
     problem = case.problem
     (a, b), (c, d) = problem.strides, problem.dilations
-    group_outputs = problem.out_channels // problem.groups
     largest = max(problem.batch, problem.height, problem.width, problem.in_channels, problem.out_channels)
     return (
         "1" if a == b == 1 else "equal" if a == b else "unequal",
         problem.padding if isinstance(problem.padding, str) else "EXPLICIT",
         "1" if c == d == 1 else "equal" if c == d else "unequal",
-        "1" if problem.groups == 1 else "depthwise" if problem.groups == problem.in_channels else "grouped" if group_outputs else "grouped",
+        "1" if problem.groups == 1 else "depthwise" if problem.groups == problem.in_channels else "grouped",
         problem.dtype,
         case.layouts[0] if case.layouts[0] != "contiguous" else case.layouts[1],
         case.style,
@@ -104,7 +103,7 @@ class Statistics:
             Counter(data["judged"]), Counter(data["stages"]), Counter(data["mentions"]),
             Counter({(a, b, c, d): count for a, b, c, d, count in data["crosses"]}),
             {(style, dtype): (fraction, ulp) for style, dtype, fraction, ulp in data["worst"]},
-            Counter({key: count for key, count in data["histogram"]}),
+            Counter(dict(data["histogram"])),
             [(macs, terms) for macs, terms in data["sizes"]],
             Times(**data["times"]), data["seconds"], data["startup"],
         )  # fmt: skip

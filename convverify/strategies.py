@@ -153,7 +153,7 @@ def _problems(
 
 
 def fit_budget(problem: Problem, max_macs: int, allow_empty: bool = True) -> Problem:
-    """Return the problem, or one cut down to `max_macs` multiply-adds: the smaller extents give way first, so that a large one stays large."""
+    """Return the problem, cut down to `max_macs` multiply-adds where need be: smaller extents give way first, so that a large one stays."""
     if not allow_empty and problem.is_empty:
         rows, columns = problem.effective_kernel
         problem = problem.with_(batch=max(1, problem.batch), height=max(rows, problem.height), width=max(columns, problem.width))

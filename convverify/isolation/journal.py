@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SIZE = 1 << 16
-_HEAD = struct.Struct("<QQI8s")  # steps taken, calls of the kernel, length of the text, activity
+_HEAD = struct.Struct("<QQIIi16s")  # steps taken, calls of the kernel, length of the text, position, activity
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a journal says: steps taken so far (a stall shows as the same number), kernel calls, the activity, and the case's line."""
+    """What a journal says: steps taken so far (a stall shows as the same number), kernel calls, position, activity, and the case's line."""
 
     steps: int
     calls: int
+    position: tuple[int, int]
     activity: str
     line: str
 
@@ -38,9 +39,11 @@ class Journal:
         self._lock = threading.Lock()
         self._steps = self._calls = self._active = 0
         self._length = 0
+        self._position = (0, -1)
 
-    def name_case(self, line: str) -> None:
-        """Note the case that comes next."""
+    def name_case(self, line: str, position: tuple[int, int] = (0, -1)) -> None:
+        """Note the case that comes next, and its position: (shard, number in it), -1 before the first."""
+        self._position = position
         text = line.encode()[: _SIZE - _HEAD.size]
         self._length = len(text)
         self._map[_HEAD.size : _HEAD.size + len(text)] = text
@@ -48,7 +51,7 @@ class Journal:
 
     def _write(self, activity: str) -> None:
         self._steps += 1
-        _HEAD.pack_into(self._map, 0, self._steps, self._calls, self._length, activity.encode()[:8])
+        _HEAD.pack_into(self._map, 0, self._steps, self._calls, self._length, *self._position, activity.encode()[:16])
 
     @contextmanager
     def watch(self, activity: str) -> Iterator[None]:
@@ -67,6 +70,6 @@ class Journal:
 
     def read(self) -> Entry:
         """Return what the journal says now."""
-        steps, calls, length, activity = _HEAD.unpack_from(self._map, 0)
+        steps, calls, length, shard, number, activity = _HEAD.unpack_from(self._map, 0)
         text = self._map[_HEAD.size : _HEAD.size + min(length, _SIZE - _HEAD.size)]
-        return Entry(steps, calls, activity.rstrip(b"\0").decode("ascii", "replace"), text.decode("utf-8", "replace"))
+        return Entry(steps, calls, (shard, number), activity.rstrip(b"\0").decode("ascii", "replace"), text.decode("utf-8", "replace"))
