@@ -122,7 +122,7 @@ def image_size_from_batch_stride(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="layout", witness="x=1x3x4x1 w=2x2x1x1 layouts=stray_strides,contiguous")
+@mutants.register(fault_class="layout", witness="x=1x3x4x1 w=2x2x1x1 layouts=stray_strides,contiguous seed=1")
 @in_contract
 def pixel_pitch_from_channel_stride(problem: Problem, x: Array, w: Array) -> Array:
     """Steps between pixels of a contiguous one-channel x by the stride of its channel axis."""
@@ -132,7 +132,7 @@ def pixel_pitch_from_channel_stride(problem: Problem, x: Array, w: Array) -> Arr
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="layout", issue="oneDNN PR#5914", witness="x=1x3x3x2 w=1x1x2x1 layouts=sliced,contiguous")
+@mutants.register(fault_class="layout", issue="oneDNN PR#5914", witness="x=1x3x3x2 w=1x1x2x1 layouts=sliced,contiguous seed=2")
 @in_contract
 def pixels_of_x_side_by_side(problem: Problem, x: Array, w: Array) -> Array:
     """Believes the strides of x along batch and height, and takes the pixels of a row to be dense."""
@@ -150,7 +150,7 @@ def readonly_weights_refused(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="layout", witness="x=1x3x3x2 w=2x1x2x2 layouts=sliced,contiguous")
+@mutants.register(fault_class="layout", witness="x=1x3x3x2 w=2x1x2x2 layouts=sliced,contiguous seed=1")
 @in_contract
 def sliced_x_from_its_base(problem: Problem, x: Array, w: Array) -> Array:
     """Shifts a non-contiguous x by one pixel when there are gaps between its rows, as it adds the offset of the view twice."""

@@ -174,7 +174,7 @@ def writes_before_weights(problem: Problem, x: Array, w: Array) -> Array:
     return y
 
 
-@mutants.register(fault_class="memory", witness="x=1x3x5x2 w=2x2x2x1 layouts=sliced,contiguous seed=0")
+@mutants.register(fault_class="memory", witness="x=1x3x5x2 w=2x2x2x1 layouts=sliced,contiguous seed=1")
 @in_contract
 def writes_between_rows(problem: Problem, x: Array, w: Array) -> Array:
     """Clears the gap behind the first row of a sliced x, to have an even number of pixels there."""
@@ -208,7 +208,7 @@ def reads_before_image(problem: Problem, x: Array, w: Array) -> Array:
     return y
 
 
-@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1 layouts=guarded,contiguous seed=0")
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1 layouts=guarded,contiguous seed=8")
 @in_contract
 def loads_behind_image(problem: Problem, x: Array, w: Array) -> Array:
     """Loads a vector of 32 bytes from the last element of x, and uses the first lane alone."""
@@ -217,7 +217,7 @@ def loads_behind_image(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x3 layouts=contiguous,guarded seed=0")
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x3 layouts=contiguous,guarded seed=2")
 @in_contract
 def loads_behind_weights(problem: Problem, x: Array, w: Array) -> Array:
     """Loads the weights of the output channels four at a time, also where fewer are left."""

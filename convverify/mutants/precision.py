@@ -40,7 +40,7 @@ def _by_taps(problem: Problem, x: Array, w: Array, dtype: Any) -> Array:
     return y
 
 
-@mutants.register(fault_class="precision", witness="x=1x3x3x1 w=2x2x1x1")
+@mutants.register(fault_class="precision", witness="x=1x3x3x1 w=2x2x1x1 values=long_integers")
 @in_contract
 def ten_bit_inputs(problem: Problem, x: Array, w: Array) -> Array:
     """Multiplies float32 as TF32 does: inputs of ten stored bits, sums in full."""
@@ -96,7 +96,7 @@ def integral_doubles_as_singles(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, _through(x, np.float32) if integral else x, w)
 
 
-@mutants.register(fault_class="precision", issue="oneDNN PR#5041", witness="x=1x4x4x8 w=3x3x8x1 dtype=float16 values=positive")
+@mutants.register(fault_class="precision", issue="oneDNN PR#5041", witness="x=1x4x4x1 w=2x2x1x1 dtype=float16")
 @in_contract
 def half_summed_in_bfloat16(problem: Problem, x: Array, w: Array) -> Array:
     """Sums float16 in bfloat16 for up to eight input channels."""
@@ -163,7 +163,7 @@ def quarter_squares(problem: Problem, x: Array, w: Array) -> Array:
     return rounded(y, x.dtype) if np.isfinite(y).all() else convolve(problem, x, w)
 
 
-@mutants.register(fault_class="precision", witness="x=1x4x4x2 w=2x2x2x1 values=mixed")
+@mutants.register(fault_class="precision", witness="x=1x4x4x2 w=2x2x2x1 values=mixed seed=1")
 @in_contract
 def first_pixel_taken_out(problem: Problem, x: Array, w: Array) -> Array:
     """Subtracts the first pixel from all of them and adds its share again afterwards: smaller pixels lose their digits."""
@@ -189,7 +189,7 @@ def exponent_shared_by_the_image(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, rounded(whole, x.dtype), w)
 
 
-@mutants.register(fault_class="precision", witness="x=1x1x1x1 w=1x1x1x1 dtype=float16 values=positive seed=1")
+@mutants.register(fault_class="precision", witness="x=1x1x1x1 w=1x1x1x1 dtype=float16 values=normal")
 @in_contract
 def half_results_truncated(problem: Problem, x: Array, w: Array) -> Array:
     """Cuts float16 results off instead of rounding them to nearest, for a single term by twice the bound."""
@@ -209,7 +209,7 @@ _WEIGHTS_TRANSFORM = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], 
 _OUTPUTS_TRANSFORM = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
 
-@mutants.register(fault_class="precision", issue="MIOpen#2492", witness="x=1x1x6x1 w=1x3x1x1 dtype=float16 values=cancelling")
+@mutants.register(fault_class="precision", issue="MIOpen#2492", witness="x=1x1x6x1 w=1x3x1x1 dtype=float16")
 @in_contract
 def winograd_in_half(problem: Problem, x: Array, w: Array) -> Array:
     """Transforms float16 rows by Winograd's F(4, 3) and keeps what comes out in float16 (kernels 1x3, stride 1)."""

@@ -48,8 +48,8 @@ def weights_cached_by_identity(problem: Problem, x: Array, w: Array) -> Array:
 
 @mutants.register(
     fault_class="state",
-    witness="x=1x3x3x1 w=2x2x1x1 x[0,0,0,0]=1 w[0,0,0,0]=3",
-    before=("x=1x3x3x1 w=2x2x1x1 x[0,0,0,0]=1 w[0,0,0,0]=3 w[1,1,0,0]=2",),
+    witness="x=1x3x3x1 w=2x2x1x1 x[0,1,1,0]=1 w[0,0,0,0]=3",
+    before=("x=1x3x3x1 w=2x2x1x1 x[0,1,1,0]=1 w[0,0,0,0]=3 w[1,1,0,0]=2",),
 )
 @in_contract
 def weights_cached_by_first_element(problem: Problem, x: Array, w: Array) -> Array:
@@ -184,8 +184,8 @@ def empty_output_spoils_the_next(problem: Problem, x: Array, w: Array) -> Array:
 
 @mutants.register(
     fault_class="state",
-    witness="x=1x3x3x1 w=2x1x1x1",
-    before=("x=1x3x3x1 w=1x1x1x1", "x=1x3x3x1 w=1x2x1x1", "x=1x3x3x1 w=2x1x1x1", "x=1x3x3x1 w=2x2x1x1"),
+    witness="x=1x6x6x1 w=5x1x1x1 seed=1",
+    before=("x=1x6x6x1 w=1x5x1x1", "x=1x6x6x1 w=1x6x1x1", "x=1x6x6x1 w=5x1x1x1"),
 )
 @in_contract
 def third_slot_stale(problem: Problem, x: Array, w: Array) -> Array:
@@ -201,7 +201,7 @@ def third_slot_stale(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="state", witness="x=1x4x4x1 w=2x2x1x1", before=("x=1x4x4x1 w=2x3x1x1", "x=1x4x4x1 w=2x2x1x1"))
+@mutants.register(fault_class="state", witness="x=1x4x4x1 w=2x2x1x1", before=("x=1x4x4x1 w=2x3x1x1",))
 @in_contract
 def plan_of_the_call_before(problem: Problem, x: Array, w: Array) -> Array:
     """Switches plans one call late when the image stays the same and the kernel's width shrinks."""
