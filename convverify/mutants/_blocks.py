@@ -20,12 +20,16 @@ Kernel: TypeAlias = Callable[..., Any]
 
 
 def in_contract(body: Callable[[Problem, Array, Array], Any]) -> Kernel:
-    """Return `body` as a kernel that takes the parameters of `tf.nn.conv2d`; body gets them as a problem, and x and w as they are."""
+    """Return `body` as a kernel that takes the parameters of `tf.nn.conv2d`; body gets them as a problem, and x and w as they are.
+
+    Floating-point exceptions pass without a warning, as they do in a kernel in C.
+    """
 
     def kernel(
         x: Array, w: Array, *, strides: Any = (1, 1), padding: Any = "VALID", dilations: Any = (1, 1), groups: int = 1
     ) -> Any:  # what a mutant returns need not be an array
-        return body(problem_of(x, w, strides, padding, dilations, groups), x, w)
+        with np.errstate(all="ignore"):
+            return body(problem_of(x, w, strides, padding, dilations, groups), x, w)
 
     for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(kernel, attribute, getattr(body, attribute))
@@ -91,22 +95,20 @@ def product(problem: Problem, pixels: Array, w: Array) -> Array:
     batch, rows, columns, kernel_height, kernel_width, channels = pixels.shape
     groups, outputs = problem.groups, w.shape[3]
     count, terms = batch * rows * columns, kernel_height * kernel_width * (channels // groups)
-    with np.errstate(all="ignore"):
-        weight = w.astype(pixels.dtype)
-        if groups == 1:
-            sums: Array = pixels.reshape(count, terms) @ weight.reshape(terms, outputs)
-            return sums.reshape(batch, rows, columns, outputs)
-        split = pixels.reshape(batch, rows, columns, kernel_height, kernel_width, groups, channels // groups)
-        left = split.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, count, terms)
-        right = weight.reshape(terms, groups, outputs // groups).transpose(1, 0, 2)
-        sums = left @ right
-        return sums.transpose(1, 0, 2).reshape(batch, rows, columns, outputs)
+    weight = w.astype(pixels.dtype)
+    if groups == 1:
+        sums: Array = pixels.reshape(count, terms) @ weight.reshape(terms, outputs)
+        return sums.reshape(batch, rows, columns, outputs)
+    split = pixels.reshape(batch, rows, columns, kernel_height, kernel_width, groups, channels // groups)
+    left = split.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, count, terms)
+    right = weight.reshape(terms, groups, outputs // groups).transpose(1, 0, 2)
+    sums = left @ right
+    return sums.transpose(1, 0, 2).reshape(batch, rows, columns, outputs)
 
 
 def rounded(y: Array, dtype: Any) -> Array:
-    """Return y in `dtype`, overflowing to Inf without a warning."""
-    with np.errstate(all="ignore"):
-        return y.astype(dtype, copy=False)
+    """Return y in `dtype`."""
+    return y.astype(dtype, copy=False)
 
 
 def convolve(problem: Problem, x: Array, w: Array, **alterations: Any) -> Array:

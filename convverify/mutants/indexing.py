@@ -10,8 +10,7 @@ from convverify.problem import Problem, output_extent
 
 
 def _times(pixels: Array, weights: Array) -> Array:
-    with np.errstate(all="ignore"):
-        return np.asarray(pixels.astype(np.float64) @ weights.astype(np.float64))
+    return np.asarray(pixels.astype(np.float64) @ weights.astype(np.float64))
 
 
 @mutants.register(fault_class="indexing", witness="x=1x4x4x1 w=2x2x1x1")
@@ -37,6 +36,7 @@ def square_kernel_transposed(problem: Problem, x: Array, w: Array) -> Array:
 
 
 @mutants.register(fault_class="indexing", witness="x=1x4x4x1 w=1x2x1x1")
+@np.errstate(all="ignore")
 def kernel_size_from_height(x: Array, w: Array) -> Array:
     """Reads one kernel size, the height, for both axes."""
     size = w.shape[0]
@@ -49,6 +49,7 @@ def kernel_size_from_height(x: Array, w: Array) -> Array:
 
 
 @mutants.register(fault_class="indexing", witness="x=1x4x4x1 w=1x2x1x1")
+@np.errstate(all="ignore")
 def kernel_size_from_width(x: Array, w: Array) -> Array:
     """Takes the windows to be as high as they are wide."""
     height, width = w.shape[:2]

@@ -55,9 +55,8 @@ def image_scaled_and_restored(problem: Problem, x: Array, w: Array) -> Array:
     """Divides x by three and multiplies it by three again, which restores some numbers to the last bit and others not."""
     y = convolve(problem, x, w)
     if x.flags.writeable and np.isfinite(x).all():
-        with np.errstate(all="ignore"):
-            x /= np.asarray(3, x.dtype)
-            x *= np.asarray(3, x.dtype)
+        x /= np.asarray(3, x.dtype)
+        x *= np.asarray(3, x.dtype)
     return y
 
 
@@ -78,8 +77,7 @@ def doubles_rounded_in_place(problem: Problem, x: Array, w: Array) -> Array:
     """Rounds the caller's float64 weights to float32 once it is done."""
     y = convolve(problem, x, w)
     if w.dtype == np.float64 and w.flags.writeable:
-        with np.errstate(all="ignore"):
-            w[...] = w.astype(np.float32)
+        w[...] = w.astype(np.float32)
     return y
 
 
@@ -192,8 +190,7 @@ def reads_behind_image(problem: Problem, x: Array, w: Array) -> Array:
     """Reads one element behind the last of x, and multiplies it by zero."""
     y = convolve(problem, x, w)
     if x.flags.c_contiguous and x.flags.aligned and x.size and y.size:
-        with np.errstate(all="ignore"):
-            y[-1, -1, -1] += _outside(x, x.size) * np.asarray(0, x.dtype)
+        y[-1, -1, -1] += _outside(x, x.size) * np.asarray(0, x.dtype)
     return y
 
 
@@ -203,8 +200,7 @@ def reads_before_image(problem: Problem, x: Array, w: Array) -> Array:
     """Reads pixel -1 for the pad on the left at odd widths, and multiplies it by zero."""
     y = convolve(problem, x, w)
     if any(problem.pads[1]) and problem.width % 2 and x.flags.c_contiguous and x.flags.aligned and x.size and y.size:
-        with np.errstate(all="ignore"):
-            y[0, 0, 0] += _outside(x, -1) * np.asarray(0, x.dtype)
+        y[0, 0, 0] += _outside(x, -1) * np.asarray(0, x.dtype)
     return y
 
 

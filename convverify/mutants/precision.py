@@ -15,15 +15,13 @@ from convverify.problem import Problem
 def _ten_bits(array: Array) -> Array:
     """Return the float32 values rounded to the ten stored bits of TF32 (ties away from zero)."""
     bits = np.ascontiguousarray(array).view(np.uint32)
-    with np.errstate(over="ignore"):
-        kept = ((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)).view(np.float32)
+    kept = ((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)).view(np.float32)
     return np.where(np.isfinite(array), kept, array)
 
 
 def _through(array: Array, dtype: Any) -> Array:
     """Return the array after a detour through a narrower dtype."""
-    with np.errstate(all="ignore"):
-        return array.astype(dtype).astype(array.dtype)
+    return array.astype(dtype).astype(array.dtype)
 
 
 def _by_taps(problem: Problem, x: Array, w: Array, dtype: Any) -> Array:
@@ -31,12 +29,11 @@ def _by_taps(problem: Problem, x: Array, w: Array, dtype: Any) -> Array:
     pixels = windows(problem, x, dtype=dtype)
     inputs, outputs = w.shape[2], problem.out_channels // problem.groups
     y = np.zeros(problem.output_shape, dtype)
-    with np.errstate(all="ignore"):
-        weight = w.astype(dtype)
-        for a, b, c in np.ndindex(*w.shape[:3]):
-            for g in range(problem.groups):
-                given = slice(g * outputs, (g + 1) * outputs)
-                y[..., given] += pixels[..., a, b, g * inputs + c, None] * weight[a, b, c, given]
+    weight = w.astype(dtype)
+    for a, b, c in np.ndindex(*w.shape[:3]):
+        for g in range(problem.groups):
+            given = slice(g * outputs, (g + 1) * outputs)
+            y[..., given] += pixels[..., a, b, g * inputs + c, None] * weight[a, b, c, given]
     return y
 
 
@@ -114,8 +111,7 @@ def block_sums_kept_in_half(problem: Problem, x: Array, w: Array) -> Array:
     pixels = windows(problem, x)
     y = np.zeros(problem.output_shape, np.float32)
     for start in range(0, w.shape[2], 64):
-        with np.errstate(all="ignore"):
-            y = y.astype(np.float16).astype(np.float32) + product(problem, pixels[..., start : start + 64], w[:, :, start : start + 64])
+        y = y.astype(np.float16).astype(np.float32) + product(problem, pixels[..., start : start + 64], w[:, :, start : start + 64])
     return rounded(y, x.dtype)
 
 
@@ -158,8 +154,7 @@ def quarter_squares(problem: Problem, x: Array, w: Array) -> Array:
         return convolve(problem, x, w)
     pixels = windows(problem, x)[..., None]
     weight = w.astype(pixels.dtype)
-    with np.errstate(all="ignore"):
-        y = (((pixels + weight) ** 2 - (pixels - weight) ** 2) / 4).sum(axis=(3, 4, 5), dtype=pixels.dtype)
+    y = (((pixels + weight) ** 2 - (pixels - weight) ** 2) / 4).sum(axis=(3, 4, 5), dtype=pixels.dtype)
     return rounded(y, x.dtype) if np.isfinite(y).all() else convolve(problem, x, w)
 
 
@@ -171,8 +166,7 @@ def first_pixel_taken_out(problem: Problem, x: Array, w: Array) -> Array:
         return convolve(problem, x, w)
     pixels = windows(problem, x)
     pivot = x[0, 0, 0, 0].astype(pixels.dtype)
-    with np.errstate(all="ignore"):
-        y = product(problem, pixels - pivot, w) + product(problem, np.full(pixels.shape, pivot), w)
+    y = product(problem, pixels - pivot, w) + product(problem, np.full(pixels.shape, pivot), w)
     return rounded(y, x.dtype) if np.isfinite(y).all() else convolve(problem, x, w)
 
 
@@ -219,13 +213,12 @@ def winograd_in_half(problem: Problem, x: Array, w: Array) -> Array:
     batch, rows, columns, channels = problem.output_shape
     (top, bottom), (left, right) = problem.pads
     y = np.zeros((batch, rows, -(-columns // 4) * 4, channels), np.float64)
-    with np.errstate(all="ignore"):
-        wide = np.zeros((batch, rows, y.shape[2] + 2, problem.in_channels), np.float16)
-        image = windows(problem.with_(kernel_width=1, padding=((top, bottom), (left, right))), x)[:, :, :, 0, 0]
-        wide[:, :, : image.shape[2]] = image
-        kernel = np.einsum("tb,bck->tck", _WEIGHTS_TRANSFORM, w[0].astype(np.float64)).astype(np.float16)
-        for j in range(0, y.shape[2], 4):
-            tile = np.einsum("ts,nisc->nitc", _INPUTS_TRANSFORM, wide[:, :, j : j + 6].astype(np.float64)).astype(np.float16)
-            products = np.einsum("nitc,tck->nitk", tile.astype(np.float64), kernel.astype(np.float64)).astype(np.float16)
-            y[:, :, j : j + 4] = np.einsum("ot,nitk->niok", _OUTPUTS_TRANSFORM, products.astype(np.float64))
+    wide = np.zeros((batch, rows, y.shape[2] + 2, problem.in_channels), np.float16)
+    image = windows(problem.with_(kernel_width=1, padding=((top, bottom), (left, right))), x)[:, :, :, 0, 0]
+    wide[:, :, : image.shape[2]] = image
+    kernel = np.einsum("tb,bck->tck", _WEIGHTS_TRANSFORM, w[0].astype(np.float64)).astype(np.float16)
+    for j in range(0, y.shape[2], 4):
+        tile = np.einsum("ts,nisc->nitc", _INPUTS_TRANSFORM, wide[:, :, j : j + 6].astype(np.float64)).astype(np.float16)
+        products = np.einsum("nitc,tck->nitk", tile.astype(np.float64), kernel.astype(np.float64)).astype(np.float16)
+        y[:, :, j : j + 4] = np.einsum("ot,nitk->niok", _OUTPUTS_TRANSFORM, products.astype(np.float64))
     return rounded(y[:, :, :columns], x.dtype)

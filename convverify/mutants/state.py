@@ -104,8 +104,7 @@ def cache_key_without_dilations(problem: Problem, x: Array, w: Array) -> Array:
 def workspace_of_another_dtype(problem: Problem, x: Array, w: Array) -> Array:
     """Keeps a workspace for each shape of sums, and with it the dtype that they had first."""
     workspace = _packed.setdefault(problem.output_shape, np.empty(problem.output_shape, windows(problem, x).dtype))
-    with np.errstate(all="ignore"):
-        workspace[...] = product(problem, windows(problem, x), w)
+    workspace[...] = product(problem, windows(problem, x), w)
     return rounded(workspace, x.dtype).copy()
 
 
@@ -117,8 +116,7 @@ def sums_not_cleared(problem: Problem, x: Array, w: Array) -> Array:
     if key not in _sums:
         _sums.clear()
         _sums[key] = np.zeros(problem.output_shape, x.dtype)
-    with np.errstate(all="ignore"):
-        _sums[key] += convolve(problem, x, w)
+    _sums[key] += convolve(problem, x, w)
     return _sums[key].copy()
 
 
