@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from convverify.case import Case
 from convverify.companions import companion
+from convverify.diagnosis import diagnose
 from convverify.events import Found
 from convverify.isolation.probing import Probe, Prober, ProberLost
 from convverify.kernel import Kernel
@@ -17,6 +18,7 @@ from convverify.report import Counterexample
 
 _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
+_DIAGNOSED, _DIAGNOSED_MACS = 12, 100_000
 _CALLS, _CALLS_SECONDS = 400, 1.5
 
 
@@ -61,10 +63,11 @@ class Confirmation:
             self.prober.fresh()
             last = self._probe(what.case, what, arrays=True)
         finding = last.finding
+        diagnosis = () if last.died else self._diagnosis(what, same)
         sentence = last.died or (finding.sentence if finding else found.sentence)
         return Counterexample(
             str(minimal.case), what.property, sentence, found.case, finding, what.history, minimal.boundaries, minimal.complete,
-            True, (), (what.note,) if what.note else (), others,
+            True, diagnosis, (what.note,) if what.note else (), others,
         )  # fmt: skip
 
     def _probe(self, case: Case, what: _Reproduced, *, arrays: bool = False, timeout: float = 0.0) -> Probe:
@@ -120,6 +123,16 @@ class Confirmation:
             if repeated.seen(self._probe(repeated.case, repeated)):
                 return repeated
         return None
+
+    def _diagnosis(self, what: _Reproduced, same: list[str]) -> tuple[str, ...]:
+        """Ask for the kernel's outputs on failing cases, the small ones first, and hold them against known faults."""
+        cases = sorted({Case.parse(line) for line in same} | {what.case}, key=lambda case: case.problem.macs)
+        failures = []
+        for case in [case for case in cases if case.stage != "rounding" and case.problem.macs < _DIAGNOSED_MACS][:_DIAGNOSED]:
+            probe = self.prober.probe(str(case), properties=("completes",), output=True, timeout=self._patience)
+            if probe.output is not None:
+                failures.append((case, probe.output))
+        return diagnose(failures, without=self.options.target)
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""

@@ -25,7 +25,7 @@ def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterat
     others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
     names = [name for name in layouts.names() if name != PLAIN]
     number = 0
-    for problem in itertools.chain(_basics(), _degenerate(), _crossed(), _tails(), _deep(), _long()):
+    for problem in itertools.chain(_basics(), _degenerate(), _crossed(), _conventional(), _tails(), _deep(), _long()):
         problem = kernel.restrict(problem).with_(dtype=dtypes[number % len(dtypes)])
         if problem in seen or problem.macs > max_macs:
             continue
@@ -105,6 +105,28 @@ def _crossed() -> Iterator[Problem]:
             1 + number % 2, extents[0], extents[1], groups * inputs, kernel[0], kernel[1], groups * results,
             strides=stride, padding=padding, dilations=dilation, groups=groups,
         )  # fmt: skip
+
+
+def _conventional() -> Iterator[Problem]:
+    """Small relatives of the layers that networks have, for which fast paths are written."""
+    channels = ((3, 16), (16, 16), (4, 8), (8, 4), (32, 32), (1, 16), (16, 1), (3, 64), (64, 3), (48, 16))
+    for number, (kernel, stride) in enumerate(itertools.product((3, 1, 5, 7, 2, 4, 11), (1, 2))):
+        half = kernel // 2, kernel // 2
+        paddings: tuple[Padding, ...] = ("SAME", (half, half), "VALID")
+        for offset, padding in enumerate(paddings):
+            inputs, results = channels[(number + 3 * offset) % len(channels)]
+            rows, columns = kernel + 4 + number % 3, kernel + 5 + (number + offset) % 4
+            yield Problem(1 + offset, rows, columns, inputs, kernel, kernel, results, strides=(stride, stride), padding=padding)
+            inputs, results = channels[(number * 7 + offset + 1) % len(channels)]
+            yield Problem(1, rows + 1, rows + 1, inputs, kernel, kernel, results, strides=(stride, stride), padding=padding)
+            if kernel < 8:
+                groups = (4, 8, 16)[offset]
+                yield Problem(
+                    1 + number % 2, rows, columns, groups, kernel, kernel, groups, strides=(stride, stride), padding=padding, groups=groups
+                )
+    for taps in (16, 17, 33, 40, 65):
+        yield Problem(1, 1, taps + 3, 1, 1, taps, 2)
+        yield Problem(1, taps + 2, 2, 2, taps, 1, 1, padding="SAME")
 
 
 def _tails() -> Iterator[Problem]:

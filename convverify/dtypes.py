@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class FloatFormat:
     @property
     def exact_integers(self) -> int:
         """2**p: every integer of at most this magnitude is represented."""
-        return 2**self.precision
+        return 1 << self.precision
 
 
 FORMATS = {
@@ -46,16 +47,17 @@ DEFAULT_DTYPES = ("float32", "float64")
 
 
 @functools.cache
-def numpy_dtype(name: str) -> np.dtype:
+def numpy_dtype(name: str) -> np.dtype[Any]:
     """Return the NumPy dtype called `name`; bfloat16 comes from ml_dtypes."""
     if name == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return dtype
     return np.dtype(name)
 
 
-def format_of(dtype: np.dtype) -> FloatFormat:
+def format_of(dtype: np.dtype[Any]) -> FloatFormat:
     """Return the format of an array's dtype; ValueError for one that is not verified."""
     try:
         return FORMATS[dtype.name]

@@ -64,6 +64,17 @@ class Operand:
         """Return whether `other` lies, even in part, in this operand's memory."""
         return bool(np.may_share_memory(other, self._memory))
 
+    def as_if_contiguous(self) -> Array:
+        """Return what a kernel would read that took the memory from element 0 on for contiguous, poison included.
+
+        Raises ValueError where that would leave the memory.
+        """
+        start = self.array.__array_interface__["data"][0] - self._memory.__array_interface__["data"][0]
+        count = int(np.prod(self.array.shape)) * self.array.itemsize
+        if start + count > self._memory.size:
+            raise ValueError("the operand's memory ends before a contiguous array would")
+        return self._memory[start : start + count].copy().view(self.array.dtype).reshape(self.array.shape)
+
     def overwrite(self, values: Array) -> None:
         """Put other values into the same memory."""
         self._writeable[...] = values

@@ -68,8 +68,8 @@ class Options:
     @classmethod
     def from_json(cls, text: str) -> Options:
         """Return the options that `to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
+        return cls(**values)
 
     @property
     def directory(self) -> Path:

@@ -20,7 +20,7 @@ def wrong_map(wrong: Mask) -> list[str]:
     """
     if wrong.ndim != 4 or not wrong.size:
         return []
-    some, every = wrong.any(axis=(0, 3)), wrong.all(axis=(0, 3))
+    some, every = np.asarray(wrong.any(axis=(0, 3))), np.asarray(wrong.all(axis=(0, 3)))
     down, across = -(-some.shape[0] // _ROWS), -(-some.shape[1] // _COLUMNS)
     lines = []
     for top in range(0, some.shape[0], down):
@@ -40,7 +40,7 @@ def where(wrong: Mask) -> str:
         return ""
     parts = []
     for axis, name in enumerate(("batch", "row", "column", "channel")):
-        hit = wrong.any(axis=tuple(other for other in range(4) if other != axis))
+        hit = np.asarray(wrong.any(axis=tuple(other for other in range(4) if other != axis)))
         indices = np.flatnonzero(hit)
         if len(indices) < len(hit):
             parts.append(f"{name} {_told(indices, len(hit))}")

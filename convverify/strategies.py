@@ -87,7 +87,12 @@ def problems(
 
 
 _KERNELS = st.sampled_from((1, 2, 3, 3, 4, 5))
-_LARGE_KERNELS = st.sampled_from((5, 6, 7, 8, 9, 11, 13))
+_LARGE_KERNELS = st.sampled_from((5, 6, 7, 8, 9, 11, 13, 16, 17, 33, 40))
+_CONVENTIONAL = st.sampled_from((False, False, True))
+_USUAL_KERNELS = st.sampled_from((3, 1, 3, 2, 5, 3, 7, 1, 3, 4, 11))
+_USUAL_CHANNELS = st.sampled_from((1, 3, 4, 8, 16, 32, 3, 4, 8, 16, 2, 12, 24, 48, 64, 128))
+_USUAL_GROUPS = st.sampled_from((1, 1, 1, 1, "depthwise", 2, 4))
+_USUAL_IMAGE = st.one_of(st.integers(3, 20), st.sampled_from((6, 7, 8, 13, 14, 16, 27, 28, 32, 56)))
 _SMALL = st.integers(1, 6)
 _CHANNELS = st.integers(1, 8)
 _BATCHES = st.sampled_from((1, 1, 2, 3, 4))
@@ -104,6 +109,8 @@ _THRIFT = st.sampled_from((3, 3, 2, 1, 0))
 def _problems(
     draw: Any, strides: Any, padding: Any, dilations: Any, grouped: bool, dtypes: Any, max_macs: int, allow_empty: bool
 ) -> Problem:
+    if draw(_CONVENTIONAL):
+        return fit_budget(_conventional(draw, strides, padding, grouped, dtypes), max(1, max_macs >> draw(_THRIFT)), allow_empty)
     focus = draw(_FOCUS)
     kernel_height, kernel_width = draw(_KERNELS), draw(_KERNELS)
     if "kernel" in focus:
@@ -149,6 +156,28 @@ def _problems(
         ),
         max(1, max_macs >> draw(_THRIFT)),  # most problems are cheap, so that many can be tried
         allow_empty,
+    )  # fmt: skip
+
+
+def _conventional(draw: Any, strides: Any, padding: Any, grouped: bool, dtypes: Any) -> Problem:
+    """Draw a layer as networks have them: a square kernel, equal strides, pads that keep the image, channels in fours, eights, sixteens.
+
+    Fast paths are written for these, and faults of fast paths show nowhere else.
+    """
+    kernel, step = draw(_USUAL_KERNELS), draw(strides)
+    pads = draw(padding)
+    if pads == "EXPLICIT":
+        pads = ((kernel // 2, kernel // 2),) * 2
+    in_channels, out_channels = draw(_USUAL_CHANNELS), draw(_USUAL_CHANNELS)
+    groups = draw(_USUAL_GROUPS) if grouped else 1
+    if groups == "depthwise":
+        groups, out_channels = in_channels, in_channels * (1 + out_channels % 2)
+    elif in_channels % groups or out_channels % groups:
+        groups = 1
+    rows, columns = draw(_USUAL_IMAGE), draw(_USUAL_IMAGE)
+    return Problem(
+        draw(_BATCHES), rows, columns, in_channels, kernel, kernel, out_channels, strides=(step, step), padding=pads, groups=groups,
+        dtype=draw(dtypes),
     )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ def _uniform(bits: Bits) -> Floats:
 def _bell(bits: Bits) -> Floats:
     """Close to normal with variance 1: the sum of four uniform 16-bit numbers (Irwin-Hall), which needs no libm."""
     parts = bits.view(np.uint16).reshape(*bits.shape, 4)
-    return (parts.sum(axis=-1, dtype=np.int64) - 131070.0) * (2.0**-16 * math.sqrt(3.0))
+    total: Floats = parts.sum(axis=-1, dtype=np.int64).astype(np.float64)
+    return (total - 131070.0) * (2.0**-16 * math.sqrt(3.0))
 
 
 def _exact_budget(problem: Problem) -> int:

@@ -225,6 +225,7 @@ class Trial:
         `allowed` replaces the bound on the rounding stage.
         """
         actual = result.astype(np.float64) if result.dtype != np.float64 else result
+        wrong: npt.NDArray[np.bool_]
         with np.errstate(all="ignore"):
             if self.case.stage == "special":
                 touched, unjudged = self._special_masks
@@ -287,4 +288,5 @@ def ulp_of(values: Floats, dtype: str) -> Floats:
 
     form = FORMATS[dtype]
     _, exponents = np.frexp(np.abs(values))
-    return np.ldexp(1.0, np.maximum(exponents, form.min_exponent + 1) - form.precision)
+    ulp: Floats = np.ldexp(1.0, np.maximum(exponents, form.min_exponent + 1) - form.precision)
+    return ulp

@@ -23,7 +23,7 @@ from convverify.kernel import Kernel
 from convverify.operands import Array
 from convverify.properties import judge
 from convverify.targets import TargetError, find_kernel
-from convverify.trial import Finding, Trial
+from convverify.trial import Finding, Trial, is_float
 
 
 def encode(array: npt.NDArray[Any] | None) -> dict[str, Any] | None:
@@ -53,11 +53,16 @@ def answer(kernel: Kernel, request: dict[str, Any]) -> dict[str, Any]:
         "judged": judged,
         "mentions": trial.mentions,
         "kernel": {"spellings": dict(kernel.keywords), "data_format": kernel.data_format, "accuracy": kernel.accuracy},
-        "output": encode(trial.first_values) if request.get("output") and trial.answered else None,
+        "output": encode(trial.first_values) if request.get("output") and has_numbers(trial) else None,
     }
     if finding is not None:
         result["finding"] = _plain(finding, bool(request.get("arrays")))
     return result
+
+
+def has_numbers(trial: Trial) -> bool:
+    """Return whether the first call returned floating-point numbers, of whatever shape."""
+    return trial.first_values is not None and is_float(trial.first_values)
 
 
 def _plain(finding: Finding, arrays: bool) -> dict[str, Any]:

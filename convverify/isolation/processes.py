@@ -38,7 +38,7 @@ class Tail:
 def resident_mebibytes(pid: int) -> float:
     """Return the resident memory of a process, or 0 where there is none."""
     try:
-        return psutil.Process(pid).memory_info().rss / 2**20
+        return float(psutil.Process(pid).memory_info().rss) / 2**20
     except psutil.Error:
         return 0.0
 

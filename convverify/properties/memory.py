@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convverify.properties import NOT_JUDGED, Verdict, properties
-from convverify.trial import Finding, Trial
+from convverify.trial import Array, Finding, Trial
 
 
 @properties.register("inputs_unchanged", rank=10)
@@ -64,16 +64,12 @@ def fresh_output(trial: Trial) -> Verdict:
     if not trial.thorough and trial.case.seed >> 3 & 1:
         return None
     later, earlier = trial.second.result, trial.first_values
-    if later is not None and np.shares_memory(later, result, max_work=10_000) if _may_share(later, result) else False:
+    if later is not None and np.may_share_memory(later, result) and np.shares_memory(later, result):
         return Finding("fresh_output", "a second call's result lies in the memory of the first one's")
     if earlier is not None and not _same(earlier, result):
         return Finding("fresh_output", "a second call changed the first one's result")
     return None
 
 
-def _may_share(first: object, second: object) -> bool:
-    return isinstance(first, np.ndarray) and isinstance(second, np.ndarray) and bool(np.may_share_memory(first, second))
-
-
-def _same(first: np.ndarray, second: np.ndarray) -> bool:
+def _same(first: Array, second: Array) -> bool:
     return first.shape == second.shape and first.tobytes() == second.tobytes()
