@@ -140,6 +140,21 @@ def replay(target: str, case: str, **values: Any) -> int:
     return run.replay(target, case, values)
 
 
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NAME|CLASS]...")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Run each with this many seeds.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
+@click.option("--max-examples", type=click.IntRange(0), default=2000, show_default=True, help="Problems drawn for each.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Kernels verified at a time.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the matrix as JSON.")
+@click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), help="Write the matrix as a table for the docs.")
+def mutants(names: tuple[str, ...], **values: Any) -> int:
+    """Verify the verifier: refute every mutant, and no unusual kernel (0: all as they should be)."""
+    from convverify.reporting import run
+
+    return run.mutants(names, **values)
+
+
 @main.command("list")
 @click.argument(
     "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "suites"])

@@ -88,6 +88,29 @@ def _options(target: str, values: dict[str, Any]) -> Options:
         raise click.UsageError(str(error)) from None
 
 
+def mutants(names: tuple[str, ...], seeds: int, seed: int, max_examples: int, jobs: int, json_file: str | None, markdown_file: str | None) -> int:
+    """Make the kill matrix and print it; return 0 where every verdict is the right one."""
+    from convverify import kill_matrix
+
+    try:
+        chosen = kill_matrix.choose(names)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    console = _console()
+    rows = kill_matrix.run(
+        chosen, range(seed, seed + seeds), max_examples, jobs,
+        lambda row: console.print(kill_matrix.line(row), soft_wrap=True, markup=False),
+    )  # fmt: skip
+    console.print(kill_matrix.summary(rows), soft_wrap=True, markup=False)
+    for file, text in ((json_file, kill_matrix.to_json(rows) + "\n"), (markdown_file, kill_matrix.to_markdown(rows))):
+        if file:
+            try:
+                corpus.write_whole(Path(file), text)
+            except OSError as error:
+                raise click.UsageError(f"file {file!r} cannot be written: {error.strerror}") from None
+    return 0 if all(row.ok for row in rows) else 1
+
+
 def replay(target: str, case: str, values: dict[str, Any]) -> int:
     """Judge one case and print what comes of it; return the exit status."""
     references = values.pop("references")
