@@ -22,7 +22,7 @@ SECONDS = 2.0
 
 
 def call_mutant(name: str) -> None:
-    """Call one mutant, with 2 GiB of address space more than now, and end the process."""
+    """Call one mutant, with 4 GiB of address space, and end the process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
     case = Case.parse(mutants[name].traits["witness"])
@@ -33,10 +33,12 @@ def call_mutant(name: str) -> None:
 
 def is_right(pid: int, deadline: float) -> bool:
     """Whether the process ends in time with the status that says so; it is ended otherwise."""
-    while time.monotonic() < deadline:
+    while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status) == RIGHT
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
