@@ -18,27 +18,26 @@ from convverify.case import Case
 from convverify.mutants import mutants
 
 RIGHT = 77  # an exit status that no mutant uses
-SECONDS = 2.0
+SECONDS = 1.5
 
 
 def call_mutant(name: str) -> None:
-    """Call one mutant, with 4 GiB of address space, and end the process."""
+    """Call one mutant, with 2 GiB of address space, and end the process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
     case = Case.parse(mutants[name].traits["witness"])
     x, w = (operand.array for operand in case.operands(((0, 1, 2, 3), (0, 1, 2, 3))))
     y = call(mutants[name].function, case.problem, x, w)
     os._exit(RIGHT if np.array_equal(y, reference(case.problem, x, w)) else 0)
 
 
-def is_right(pid: int, deadline: float) -> bool:
+def is_right(pid: int) -> bool:
     """Whether the process ends in time with the status that says so; it is ended otherwise."""
-    while True:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status) == RIGHT
-        if time.monotonic() > deadline:
-            break
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -46,16 +45,15 @@ def is_right(pid: int, deadline: float) -> bool:
 
 
 def main(names: list[str]) -> None:
-    children = {}
     for name in names:
-        children[name] = os.fork()
-        if not children[name]:
+        pid = os.fork()
+        if not pid:
             try:
                 call_mutant(name)
             finally:
                 os._exit(1)
-    deadline = time.monotonic() + SECONDS
-    print(*[name for name, pid in children.items() if is_right(pid, deadline)])
+        if is_right(pid):
+            print(name, flush=True)
 
 
 if __name__ == "__main__":
