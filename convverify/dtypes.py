@@ -45,7 +45,7 @@ FORMATS = {
 DEFAULT_DTYPES = ("float32", "float64")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def numpy_dtype(name: str) -> np.dtype:
     """Return the NumPy dtype called `name`; bfloat16 comes from ml_dtypes."""
     if name == "bfloat16":

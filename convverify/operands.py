@@ -67,7 +67,7 @@ class Operand:
     def overwrite(self, values: Array) -> None:
         """Put other values into the same memory."""
         self._writeable[...] = values
-        self.values = np.ascontiguousarray(self._writeable)
+        self.values = np.array(self._writeable, order="C")
         self._snapshot = self._memory.tobytes()
 
 
@@ -87,7 +87,7 @@ def place(values: Array, layout: str, bits: int) -> Operand:
     if not placement.writeable:
         array = flat.view()
         array.flags.writeable = False
-    return Operand(array, np.ascontiguousarray(flat), flat, memory, memory.tobytes())
+    return Operand(array, np.array(flat, order="C"), flat, memory, memory.tobytes())
 
 
 def _poisoned_memory(placement: Placement, dtype: np.dtype) -> tuple[npt.NDArray[np.uint8], int]:

@@ -1,0 +1,308 @@
+"""The campaign: cases from the corpus, from the table of corners, and from Hypothesis, each judged by every property.
+
+It runs in one process and tells what happens through events.  Its work is cut into shards that depend on the seed alone, so that any
+number of workers does the same work, and a worker that died is replaced by one that goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from convverify import corpus
+from convverify.case import Case
+from convverify.corners import corner_cases
+from convverify.events import Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
+from convverify.isolation.journal import Journal
+from convverify.kernel import Kernel
+from convverify.layouts import PLAIN, Choices, layouts
+from convverify.operands import random_bits
+from convverify.options import DEFAULT_BUDGET, Options
+from convverify.problem import Problem
+from convverify.properties import judge
+from convverify.properties.values import matches_reference
+from convverify.statistics import Statistics
+from convverify.styles import styles
+from convverify.targets import TargetError, find_kernel
+from convverify.trial import Finding, Trial, Watch, _unwatched
+
+SHARD = 250  # problems drawn by Hypothesis in one shard
+_SLOW_BUDGET = 1 << 14
+_SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
+_AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
+_PROGRESS_EVERY = 0.1
+
+
+def shards_of(options: Options) -> list[tuple[int, int]]:
+    """Return (number, problems to draw) of every shard; shard 0 is all that is not random."""
+    full, rest = divmod(0 if options.suite or options.problems else options.max_examples, SHARD)
+    return [(0, 0)] + [(number + 1, SHARD) for number in range(full)] + ([(full + 1, rest)] if rest else [])
+
+
+class _Stop(BaseException):
+    """Leaves Hypothesis when the campaign is over; not an Exception, so that it is not taken for a failure."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Task:
+    """A worker's part: its shards, how many examples of the first one have been done before, and the budget of multiply-adds
+    (0: found by timing the kernel)."""
+
+    shards: tuple[tuple[int, int], ...]
+    skip: int = 0
+    max_macs: int = 0
+
+
+class Campaign:
+    """One worker's campaign against one kernel."""
+
+    def __init__(self, options: Options, task: Task, emit: Listener, journal: Journal | None = None) -> None:
+        self.options, self.task, self.emit, self.journal = options, task, emit, journal
+        self.watch: Watch = journal.watch if journal else _unwatched
+        self.statistics = Statistics()
+        self.references: tuple[Kernel, ...] = ()
+        self._seen: set[Problem] = set()
+        self._recent: deque[str] = deque(maxlen=500)
+        self._unreferenced: list[Trial] = []
+        self._findings, self._since_finding, self._first_found = 0, 0, 0.0
+        self._start = self._told = time.perf_counter()
+        self._position = (0, 0)
+        self._blamed: set[tuple[str, str]] = set()
+
+    def run(self) -> None:
+        """Do the whole task; ends with a Finished or a Failed event."""
+        try:
+            self.kernel = find_kernel(self.options.target, data_format=self.options.data_format, accuracy=self.options.accuracy)
+        except TargetError as error:
+            self.emit(Failed("usage", str(error)))
+            return
+        self._start = time.perf_counter()
+        speed, budget, warm_up = self._budget()
+        self.max_macs = budget
+        kernel = self.kernel
+        self.emit(Started(tuple(kernel.keywords), kernel.data_format, kernel.accuracy, budget, speed, warm_up, dict(kernel.keywords)))
+        try:
+            reason = "done" if self._phases() else "failed"
+        except _Stop as stop:
+            reason = stop.reason
+        if reason != "failed":
+            self._tell(force=True)
+            self.emit(Finished(reason, self.statistics))
+
+    def _phases(self) -> bool:
+        shards = list(self.task.shards)
+        skip = self.task.skip
+        if shards and shards[0][0] == 0:
+            shards.pop(0)
+            for number, case in enumerate(self._fixed_cases()):
+                if number >= skip:
+                    self._position = (0, number + 1)
+                    self._try(case, number)
+            skip = 0
+        if not self._load_references():
+            return False
+        if shards:
+            self.emit(Phase("random"))
+        for shard, count in shards:
+            self._random(shard, count, skip)
+            skip = 0
+        return True
+
+    # Where cases come from.
+
+    def _fixed_cases(self) -> Iterator[Case]:
+        self.emit(Phase("corpus"))
+        for case in corpus.load(self.options.directory, self.options.target):
+            if self.kernel.explores(case.problem):
+                yield case
+        if self.options.problems or self.options.suite:
+            self.emit(Phase("suite"))
+            yield from self._suite_cases()
+        else:
+            self.emit(Phase("corners"))
+            yield from corner_cases(self.kernel, self.options.dtypes, self.max_macs)
+
+    def _suite_cases(self) -> Iterator[Case]:
+        for problem in self._suite_problems():
+            if not self.kernel.explores(problem):
+                self.statistics.unsupported += 1
+                continue
+            for dtype in self.options.dtypes:
+                yield from self._cases_of(problem.with_(dtype=dtype), self.options.seed, 3 if self.options.suite else 12)
+
+    def _suite_problems(self) -> Iterable[Problem]:
+        yield from (Problem.parse(line) for line in self.options.problems)
+        if self.options.suite:
+            from convverify.suites import find_suite
+
+            yield from (layer.problem for layer in find_suite(self.options.suite, self.options.batch))
+
+    def _cases_of(self, problem: Problem, seed: int, pairs: int) -> Iterator[Case]:
+        """Yield pairs of cases on one problem: integers, then another style, in layouts and with seeds that follow from `seed`."""
+        for bits in random_bits(seed & (1 << 64) - 1, 3 * pairs).reshape(pairs, 3).tolist():
+            choices = Choices(bits[0])
+            yield Case(problem, _EXACT[choices.below(len(_EXACT))], self._layouts(choices), bits[1] >> 20)
+            yield Case(problem, _OTHERS[choices.below(len(_OTHERS))], self._layouts(choices), bits[2] >> 20)
+
+    def _layouts(self, choices: Choices) -> tuple[str, str]:
+        if choices.below(2):
+            return (PLAIN, PLAIN)
+        names = layouts.names()
+        first, second, both = choices.below(len(names)), choices.below(len(names)), choices.below(3)
+        return (names[first], PLAIN) if both == 0 else (PLAIN, names[second]) if both == 1 else (names[first], names[second])
+
+    def _random(self, shard: int, count: int, skip: int) -> None:
+        from convverify.drawing import draw_problems
+
+        done = 0
+
+        def each(problem: Problem, seed: int) -> None:
+            nonlocal done
+            done += 1
+            if done <= skip:
+                return
+            self._position = (shard, done)
+            for case in self._cases_of(problem, seed, 1):
+                self._try(case, (shard << 16) + done)
+
+        draw_problems(self.kernel, self.options.dtypes, self.max_macs, (self.options.seed << 20) + shard, count, each)
+
+    # What is done with a case.
+
+    def _try(self, case: Case, number: int) -> None:
+        now = time.perf_counter()
+        if now - self._start > self.options.max_time:
+            raise _Stop("time")
+        line = str(case)
+        if self.journal:
+            self.journal.name_case(line, self._position)
+        trial = Trial(self.kernel, case, self.watch, self.statistics.times, self.references, thorough=False)
+        judged, finding = judge(trial, self.options.properties)
+        self._count(trial, judged)
+        self._recent.append(line)
+        if not self.references and finding is None and self.options.references:
+            self._unreferenced.append(trial)
+        if finding is not None:
+            self._found(line, finding, number)
+        elif case.stage == "rounding" and trial.answered:
+            self.statistics.measure(case, trial.accuracy())
+        if self._findings:
+            self._since_finding += 1
+            findings, cases, seconds = _AFTER_FINDING
+            if self._findings >= findings or self._since_finding > cases or time.perf_counter() - self._first_found > seconds:
+                raise _Stop("found")
+        self._tell()
+
+    def _count(self, trial: Trial, judged: dict[str, bool]) -> None:
+        statistics = self.statistics
+        statistics.count(trial.case, judged)
+        if trial.problem not in self._seen:
+            self._seen.add(trial.problem)
+            statistics.problems += 1
+        if trial.first.unsupported:
+            statistics.unsupported += 1
+        elif trial.first.error is not None and not judged.get("completes", True):
+            statistics.refused += 1
+        for mention in set(trial.mentions):
+            statistics.mentions[mention] += 1
+        self._tell_faults(trial)
+
+    def _tell_faults(self, trial: Trial) -> None:
+        for fault in trial.reference_faults:
+            key = fault.reference, fault.sentence.split("(")[0]
+            if key not in self._blamed and len(self._blamed) < 20:
+                self._blamed.add(key)
+                self.emit(ReferenceWrong(fault.reference, fault.case, fault.sentence))
+        trial.reference_faults.clear()
+
+    def _found(self, line: str, finding: Finding, number: int) -> None:
+        if not self._findings:
+            self._first_found = time.perf_counter()
+        self._findings += 1
+        history = tuple(self._recent)[:-1] if self._findings <= 2 else ()
+        self.emit(Found(line, finding.property, finding.sentence, number, history))
+
+    def _load_references(self) -> bool:
+        names = [name for name in self.options.references if name != self.kernel.name]
+        if not names:
+            return True
+        self._tell(force=True)
+        self.emit(Phase("reference"))
+        start = time.perf_counter()
+        try:
+            loaded = tuple(find_kernel(name) for name in names)
+            if "tensorflow" in names:
+                from convverify.references import tensorflow
+
+                if self.journal:
+                    self.journal.name_case("")
+                with self.watch("load"):
+                    tensorflow.load()
+        except TargetError as error:
+            self.emit(Failed("usage", f"reference: {error}"))
+            return False
+        except BaseException as error:
+            self.emit(Failed("reference", f"the reference cannot be had: {type(error).__name__}: {error}"))
+            return False
+        self.references = loaded
+        self.statistics.startup = time.perf_counter() - start
+        self._start += self.statistics.startup
+        for trial in self._unreferenced:
+            self._compare_later(trial)
+        self._unreferenced.clear()
+        return True
+
+    def _compare_later(self, trial: Trial) -> None:
+        """Hold against the references what was tried before they were loaded."""
+        if self.options.properties is not None and "matches_reference" not in self.options.properties:
+            return
+        if trial.case.stage == "special":
+            return
+        if self.journal:
+            self.journal.name_case(str(trial.case))
+        trial.references = self.references
+        verdict = matches_reference(trial)
+        self._tell_faults(trial)
+        if verdict is None:
+            self.statistics.judged["matches_reference"] += 1
+        elif isinstance(verdict, Finding):
+            self._found(str(trial.case), verdict, 0)
+
+    def _tell(self, *, force: bool = False) -> None:
+        now = time.perf_counter()
+        if force or now - self._told > _PROGRESS_EVERY:
+            self._told = now
+            self.statistics.seconds = now - self._start
+            self.emit(Progress(self.statistics))
+
+    def _budget(self) -> tuple[float, int, float]:
+        """Return the kernel's multiply-adds a second on a small problem, the budget that goes with it, and its seconds of warming up."""
+        if self.task.max_macs:  # an earlier worker did not survive this
+            return 0.0, self.task.max_macs, 0.0
+        problem = self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6))
+        case = Case(problem, "integers")
+        if self.journal:
+            self.journal.name_case(str(case))
+        trial = Trial(self.kernel, case, self.watch)
+        seconds = []
+        for _ in range(4):
+            start = time.perf_counter()
+            if trial.call(trial.x.array, trial.w.array).error is not None:
+                return 0.0, DEFAULT_BUDGET, 0.0
+            seconds.append(time.perf_counter() - start)
+        best = min(seconds[1:])
+        budget = self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
+        return problem.macs / max(best, 1e-9), budget, seconds[0] - best
+
+
+_EXACT = [
+    name
+    for name in ("integers", "integers", "long_integers", "cancelling_integers", "impulse", "integers", "long_integers")
+    if name in styles
+]
+_OTHERS = [entry.name for entry in styles if entry.traits["stage"] != "exact"] + ["special", "normal"]

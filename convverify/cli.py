@@ -1,0 +1,155 @@
+"""The command line.  Every command imports what it needs when it runs: `--help` and `list` load neither TensorFlow nor Hypothesis."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from convverify import __version__
+
+
+class _OneSentence(click.Group):
+    """A group whose usage errors are one sentence on standard error, with status 2."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command; turn every error that a user can cause into one sentence."""
+        try:
+            status = super().main(*args, **(extra | {"standalone_mode": False}))
+        except click.ClickException as error:
+            _fail(error.format_message())
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted", 130)
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str, status: int = 2) -> None:
+    from convverify.reporting.plain import printable
+
+    print(f"convverify: {printable(' '.join(sentence.split()))}", file=sys.stderr)
+    sys.exit(status)
+
+
+@click.group(cls=_OneSentence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="convverify")
+def main() -> None:
+    """Is this 2-D convolution right, and how fast is it?
+
+    A TARGET is package.module:function, path/to/file.py:function, or a name that `convverify list` shows.
+    """
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Let an option be given several times, or once with commas."""
+    return tuple(name.strip() for part in value for name in part.split(",") if name.strip())
+
+
+_SHARED = [
+    click.option(
+        "--layout",
+        "data_format",
+        type=click.Choice(["NHWC", "NCHW"], case_sensitive=False),
+        help="Data layout of the kernel's operands (NCHW: w is OIHW).",
+    ),
+    click.option(
+        "--accuracy",
+        type=click.Choice(["elementwise", "normwise"]),
+        help="Bound that the kernel's algorithm can meet (normwise: FFT, Winograd).",
+    ),
+    click.option("--properties", multiple=True, callback=_names, metavar="NAMES", help="Judge these properties alone."),
+    click.option("--timeout", type=float, default=3.0, show_default=True, help="Seconds that one call may take."),
+    click.option(
+        "--memory-limit",
+        type=int,
+        default=2048,
+        show_default=True,
+        metavar="MIB",
+        help="Resident memory that the kernel's process may use.",
+    ),
+]
+
+
+def _shared(command: Any) -> Any:
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    callback=_names,
+    default=("tensorflow",),
+    show_default=True,
+    help="What the kernel is held against.",
+)
+@click.option(
+    "--max-examples", type=int, default=2000, show_default=True, help="Problems that Hypothesis draws, besides the table of corners."
+)
+@click.option("--max-time", type=float, default=60.0, show_default=True, help="Seconds for the campaign of one target.")
+@click.option("--seed", type=int, help="Seed of all that is random (default: a new one, which the header shows).")
+@click.option("--suite", help="Verify on the problems of a suite, or of a file of problem lines, instead of drawn ones.")
+@click.option("--batch", type=int, default=1, show_default=True, help="Batch of a suite's problems.")
+@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem alone (may be given several times).")
+@click.option("--dtype", "dtypes", multiple=True, callback=_names, help="float16, bfloat16, float32, float64 (default: float32,float64).")
+@click.option("--max-macs", type=int, default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
+@click.option("--workers", default="1", show_default=True, metavar="N|auto", help="Processes that share the work.")
+@click.option("--isolation/--no-isolation", default=True, help="Run the kernel in processes of its own (no: in this one, for a debugger).")
+@click.option(
+    "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."
+)
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the report as JSON.")
+@_shared
+def check(targets: tuple[str, ...], seed: int | None, workers: str, json_file: str | None, **values: Any) -> int:
+    """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 130 interrupted."""
+    from convverify.reporting import run
+
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbelow(2**32)
+    return run.check(targets, values | {"seed": seed, "workers": _workers(workers)}, json_file)
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        import os
+
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdigit() or not int(text):
+        raise click.UsageError(f"workers must be a number from 1, or auto, not {text!r}")
+    return int(text)
+
+
+@main.command()
+@click.argument("target")
+@click.argument("case", metavar="CASE|FILE")
+@click.option("--reference", "references", multiple=True, callback=_names, default=(), help="Ask a reference about the case, too.")
+@_shared
+def replay(target: str, case: str, **values: Any) -> int:
+    """Judge one case again: a line as the report prints it, or a file of the corpus."""
+    from convverify.reporting import run
+
+    return run.replay(target, case, values)
+
+
+@main.command("list")
+@click.argument(
+    "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "suites"])
+)
+def list_(what: str | None) -> None:
+    """Show what can be named: kernels, references, properties, values, layouts, mutants, suites."""
+    from convverify.reporting.plain import show_registries
+
+    show_registries(what)
+
+
+if __name__ == "__main__":
+    main()

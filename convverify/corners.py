@@ -1,0 +1,152 @@
+"""The systematic table of corners: problems that every run tries first, whatever the seed.
+
+Simple ones come first: most faults show within the first dozens, and then in a small form.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from convverify.case import Case
+from convverify.kernel import Kernel
+from convverify.layouts import PLAIN, layouts
+from convverify.problem import Padding, Problem
+from convverify.strategies import EDGES
+from convverify.styles import styles
+
+_PADDINGS: tuple[Padding, ...] = ("VALID", "SAME", ((1, 0), (0, 1)), ((2, 3), (0, 1)), ((0, 1), (4, 2)))
+
+
+def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterator[Case]:
+    """Yield the cases of the table that the kernel's signature declares and the budget allows, each once."""
+    seen: set[Problem] = set()
+    exact = [entry.name for entry in styles if entry.traits["stage"] == "exact"]
+    others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
+    names = [name for name in layouts.names() if name != PLAIN]
+    number = 0
+    for problem in itertools.chain(_basics(), _degenerate(), _crossed(), _tails(), _deep(), _long()):
+        problem = kernel.restrict(problem).with_(dtype=dtypes[number % len(dtypes)])
+        if problem in seen or problem.macs > max_macs:
+            continue
+        seen.add(problem)
+        number += 1
+        yield Case(problem, exact[number % len(exact)] if number > 12 else "integers", seed=number)
+        if number % 2 == 0 and problem.macs < 1 << 16:
+            placed = names[number // 2 % len(names)], names[number // 6 % len(names)]
+            yield Case(problem, others[number // 2 % len(others)], placed if number % 4 else (PLAIN, PLAIN), seed=number + (number << 3))
+    plain = kernel.restrict(Problem(2, 5, 6, 4, 3, 2, 6, strides=(1, 2), padding="SAME", groups=2))
+    small = kernel.restrict(Problem(1, 4, 1, 3, 2, 1, 1))
+    for dtype in dtypes:
+        for number, name in enumerate(names):
+            for base in (plain, small):
+                for placed in ((name, PLAIN), (PLAIN, name)):
+                    yield Case(base.with_(dtype=dtype), exact[number % 2], placed, seed=number << 3)
+        for number, name in enumerate(styles.names()):
+            for base in (plain, small.with_(in_channels=40)):
+                yield Case(base.with_(dtype=dtype), name, seed=8 * number)
+
+
+def _basics() -> Iterator[Problem]:
+    yield Problem()
+    yield Problem(1, 3, 3, 1, 3, 3, 1)
+    yield Problem(1, 4, 5, 2, 2, 3, 3)
+    yield Problem(1, 1, 3, 1, 1, 2, 1)
+    yield Problem(1, 3, 1, 1, 2, 1, 1)
+    yield Problem(2, 5, 4, 3, 3, 2, 2, padding="SAME")
+    yield Problem(1, 6, 5, 2, 2, 3, 3, strides=(2, 1))
+    yield Problem(1, 6, 7, 1, 2, 2, 2, strides=(2, 2), padding="SAME")
+    yield Problem(1, 7, 6, 1, 2, 3, 2, dilations=(2, 1))
+    yield Problem(1, 5, 5, 4, 2, 2, 6, groups=2)
+    yield Problem(1, 4, 4, 3, 3, 3, 6, groups=3, padding="SAME")
+    yield Problem(1, 3, 4, 2, 2, 2, 3, padding=((1, 2), (0, 3)))
+    yield Problem(3, 4, 3, 5, 1, 1, 4)
+    yield Problem(2, 6, 6, 1, 1, 1, 1, strides=(2, 2))
+
+
+def _degenerate() -> Iterator[Problem]:
+    for padding in _PADDINGS:
+        yield Problem(0, 4, 5, 2, 3, 2, 3, padding=padding)
+        yield Problem(1, 1, 1, 2, 3, 3, 2, padding=padding)
+        yield Problem(2, 1, 1, 3, 1, 1, 2, padding=padding)
+        yield Problem(1, 2, 3, 1, 5, 7, 2, padding=padding, strides=(1, 2))
+    for height, width, kernel in ((2, 2, 3), (2, 5, 3), (5, 2, 3), (1, 4, 2), (4, 1, 2), (3, 3, 4), (1, 1, 5)):
+        yield Problem(1, height, width, 2, kernel, kernel, 2)
+        yield Problem(2, height, width, 1, kernel, kernel, 3, strides=(3, 2))
+    yield Problem(1, 4, 4, 0, 2, 2, 3)
+    yield Problem(2, 3, 3, 2, 2, 2, 0)
+    yield Problem(0, 3, 3, 4, 1, 1, 4, groups=4)
+    yield Problem(1, 0, 4, 2, 1, 1, 2, padding="SAME")
+    yield Problem(1, 4, 0, 2, 3, 3, 2, padding="SAME")
+    yield Problem(1, 0, 3, 1, 2, 2, 1, padding=((2, 1), (0, 0)))
+    for kernel in (2, 3, 4, 5):
+        yield Problem(1, kernel, kernel, 2, kernel, kernel, 3)
+        yield Problem(1, kernel, kernel + 1, 1, kernel, kernel, 1, strides=(kernel + 1, 7))
+        yield Problem(1, 6, 7, 1, kernel, 1, 1, padding="SAME", strides=(3, 2))
+        yield Problem(1, 2, 2, 1, kernel, kernel, 1, padding="SAME", dilations=(2, 3))
+        yield Problem(1, 3, 3, 1, 1, 1, 1, padding=((kernel, 1), (0, kernel)), strides=(1, 2))
+
+
+def _crossed() -> Iterator[Problem]:
+    """Strides x padding x dilations x kernel x groups x channels: a walk through the product that meets every pair."""
+    strides = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (2, 5), (4, 4))
+    dilations = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 1))
+    kernels = ((3, 3), (2, 2), (1, 3), (3, 1), (2, 3), (4, 1), (1, 1), (5, 2), (1, 5), (7, 1))
+    shapes = ((1, 1, 1), (1, 3, 2), (2, 2, 1), (3, 1, 1), (1, 4, 5), (4, 1, 2), (2, 3, 3), (3, 2, 2), (6, 1, 1))
+    outputs = ((1, 1), (1, 4), (3, 1), (4, 5), (2, 3), (5, 2), (1, 2))
+    for number in range(168):
+        stride, dilation, kernel = strides[number % 7], dilations[number % 5], kernels[number * 3 % 10]
+        padding, (groups, inputs, results) = _PADDINGS[number // 5 % 5], shapes[(number + number // 9) % 9]
+        rows, columns = outputs[(number + number // 7) % 7]
+        extents = [
+            (o - 1) * s + (k - 1) * d + 1 + number // 3 % s for o, s, k, d in zip((rows, columns), stride, kernel, dilation, strict=True)
+        ]
+        yield Problem(
+            1 + number % 2, extents[0], extents[1], groups * inputs, kernel[0], kernel[1], groups * results,
+            strides=stride, padding=padding, dilations=dilation, groups=groups,
+        )  # fmt: skip
+
+
+def _tails() -> Iterator[Problem]:
+    """Each axis alone on both sides of the sizes of tiles and vectors."""
+    for size in (*EDGES, 300):
+        odd = size % 2
+        yield Problem(1, 3, size, 2, 2, 3, 2, padding="SAME" if odd else "VALID")
+        yield Problem(1, size, 3, 2, 3, 2, 2, padding="SAME" if odd else "VALID")
+        yield Problem(1, 2, 3, size, 1 + odd, 2, 2)
+        yield Problem(1, 2, 3, 2, 1 + odd, 2, size)
+        yield Problem(size, 2, 3, 1, 2, 2, 2)
+        yield Problem(1, 3, 3, size, 2, 2, size, groups=size)
+        yield Problem(1, 2, size, 3, 1, 1, 5, strides=(1, 1 + odd))
+        yield Problem(1, 1, 3, size, 1, 1, size)
+    for size in (6, 10, 12, 20, 24, 48, 96):
+        yield Problem(1, 3, size + 1, size, 1, 2, size + 2)
+        yield Problem(1, size, size, 2, 3, 3, 2, padding="SAME", strides=(2, 2))
+
+
+def _deep() -> Iterator[Problem]:
+    """Long sums: where blocks over the depth of reduction end, and where a poor accumulator shows."""
+    for depth in (257, 384, 511, 513, 576, 1023, 1025, 1027, 1030, 2047, 2049, 4097):
+        yield Problem(1, 1, 2, depth, 1, 1, 3)
+    for channels in (57, 64, 114, 115, 128, 256):
+        yield Problem(1, 3, 4, channels, 3, 3, 2)
+        yield Problem(1, 4, 3, 2 * channels, 3, 3, 4, padding="SAME", groups=2)
+
+
+def _long() -> Iterator[Problem]:
+    """One very long axis: indices beyond 15 and 16 bits."""
+    yield Problem(1, 65, 66, 1, 3, 3, 1, padding="SAME")
+    yield Problem(1, 70, 64, 2, 1, 1, 2)
+    yield Problem(1, 130, 130, 1, 2, 2, 1, strides=(2, 1))
+    for size in (1024, 1251, 2050, 4097):
+        yield Problem(size, 2, 1, 1, 2, 1, 2)
+        yield Problem(1, 1, size, 2, 1, 3, 1, padding="SAME")
+        yield Problem(1, size, 1, 1, 2, 1, 2)
+        yield Problem(1, 1, 2, 2, 1, 2, size)
+    for size in (32769, 65537):
+        yield Problem(size, 1, 1, 1, 1, 1, 1)
+        yield Problem(1, 1, size, 1, 1, 2, 1)
+        yield Problem(1, size, 1, 1, 2, 1, 1)
+        yield Problem(1, 1, 1, size, 1, 1, 1)
+        yield Problem(1, 1, 1, 1, 1, 1, size)
+    yield Problem(1, 260, 256, 1, 1, 2, 1)

@@ -1,0 +1,206 @@
+"""The supervisor: starts workers, hears their events, watches their journals, and ends those that hang or eat memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from convverify.campaign import Task, shards_of
+from convverify.events import Event, Failed, Finished, Found, Listener, Progress, ReferenceWrong, Started, from_line
+from convverify.isolation.journal import Journal
+from convverify.isolation.processes import Tail, kill, resident_mebibytes, told_exit
+from convverify.options import DEFAULT_BUDGET, Options
+
+_POLL = 0.02
+_LOAD_TIMEOUT = 120.0  # importing the target's module and TensorFlow, on a busy machine
+_RESTARTS = 6
+
+
+@dataclass
+class _Worker:
+    number: int
+    task: Task
+    process: subprocess.Popen[bytes]
+    tail: Tail
+    journal: Journal
+    events: Path
+    read: int = 0
+    steps: int = -1
+    since: float = 0.0
+    loaded: bool = False
+    ended: bool = False
+    checked: float = 0.0
+
+
+class Supervisor:
+    """Runs all tasks of a campaign in worker processes."""
+
+    def __init__(self, options: Options, listener: Listener, blame: Callable[[str, str], bool]) -> None:
+        """`blame(case, how)` says whether a death while the kernel ran is the kernel's doing."""
+        self.options, self.listener, self.blame = options, listener, blame
+        self._directory = Path(tempfile.mkdtemp(prefix="convverify-"))
+        (self._directory / "options.json").write_text(options.to_json())
+        self._started = 0
+        self._restarts = 0
+        self._workers: list[_Worker] = []
+        self.printed = 0
+        self.warm_up = 0.0
+
+    def run(self) -> None:
+        """Run until every task has ended.  KeyboardInterrupt passes through, with the workers ended."""
+        try:
+            for task in self._tasks():
+                self._start(task)
+            while self._workers:
+                time.sleep(_POLL)
+                for worker in tuple(self._workers):
+                    self._watch(worker)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End what still runs, and remove the run's directory."""
+        for worker in self._workers:
+            for event in self._events(worker):
+                self.listener(event)
+            kill(worker.process)
+        self._workers.clear()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _tasks(self) -> list[Task]:
+        shards = shards_of(self.options)
+        count = min(self.options.workers, len(shards))
+        return [Task(tuple(shards[number::count])) for number in range(count)]
+
+    def _start(self, task: Task) -> None:
+        number = self._started
+        self._started += 1
+        (self._directory / f"task-{number}.json").write_text(
+            json.dumps({"shards": task.shards, "skip": task.skip, "max_macs": task.max_macs})
+        )
+        journal = Journal(self._directory / f"journal-{number}", create=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "convverify.isolation.worker", str(self._directory), str(number)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )  # fmt: skip
+        assert process.stdout is not None
+        self._workers.append(
+            _Worker(
+                number, task, process, Tail(process.stdout), journal, self._directory / f"events-{number}.jsonl", since=time.monotonic()
+            )
+        )
+
+    def _events(self, worker: _Worker) -> Iterator[Event]:
+        try:
+            with worker.events.open("rb") as file:
+                file.seek(worker.read)
+                data = file.read()
+        except OSError:
+            return
+        whole = data[: data.rfind(b"\n") + 1]
+        worker.read += len(whole)
+        for line in whole.splitlines():
+            yield from_line(line.decode())
+
+    def _watch(self, worker: _Worker) -> None:
+        gone = worker.process.poll() is not None
+        self._hear(worker)
+        if worker.ended or gone:
+            self._end(worker)
+            if not worker.ended:
+                self._died(worker, told_exit(worker.process.returncode))
+            return
+        if sentence := self._exceeded(worker):
+            self._end(worker)
+            self._died(worker, sentence)
+
+    def _hear(self, worker: _Worker) -> None:
+        for event in self._events(worker):
+            worker.loaded = True
+            worker.ended |= isinstance(event, Finished | Failed)
+            if isinstance(event, Started):
+                self.warm_up = max(self.warm_up, event.warm_up)
+            self.listener(replace(event, worker=worker.number) if isinstance(event, Progress) else event)
+
+    def _end(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        kill(worker.process)
+        self._hear(worker)
+        self.printed += worker.tail.total
+
+    def _exceeded(self, worker: _Worker) -> str:
+        """Return which limit a worker has exceeded, in a sentence, or "".
+
+        A first call may have to compile the kernel, and is given three times as long.
+        """
+        now, entry = time.monotonic(), worker.journal.read()
+        if entry.steps != worker.steps:
+            worker.steps, worker.since = entry.steps, now
+        timeout = patience(self.options, self.warm_up) * (1 if entry.position[1] >= 0 else 3)
+        if not worker.loaded or not entry.line or entry.activity == "load":
+            timeout = _LOAD_TIMEOUT
+        if now - worker.since > timeout:
+            return f"the kernel did not return within {timeout:g} s"
+        if now - worker.checked > 0.1:
+            worker.checked = now
+            if resident_mebibytes(worker.process.pid) > self.options.memory_limit:
+                return f"the kernel used more than {self.options.memory_limit} MiB of memory"
+        return ""
+
+    def _died(self, worker: _Worker, how: str) -> None:
+        """Report the case that a dead worker was at; go on behind it where the kernel is not to blame."""
+        entry = worker.journal.read()
+        if not entry.line:
+            loading = "loading the reference" if entry.steps else f"loading {self.options.target!r}"
+            self.listener(Failed("reference" if entry.steps else "usage", f"{how} while {loading}{_last_words(worker.tail)}"))
+            return
+        if entry.activity == "reference":
+            self.listener(ReferenceWrong(", ".join(self.options.references), entry.line, f"{how} while it computed this case"))
+        elif self.blame(entry.line, how):
+            self.listener(Found(entry.line, "completes", how + _last_words(worker.tail)))
+            self.listener(Finished("found"))
+            self._stop_others()
+            return
+        self._restarts += 1
+        if self._restarts > _RESTARTS:
+            self.listener(Failed("internal", f"the worker process died {self._restarts} times; at last {how}"))
+            return
+        self._start(_rest(worker.task, entry.position))
+
+    def _stop_others(self) -> None:
+        for worker in tuple(self._workers):
+            self._end(worker)
+
+
+def _rest(task: Task, position: tuple[int, int]) -> Task:
+    """Return what is left of a task whose worker died at `position`."""
+    if position[1] < 0:
+        return replace(task, max_macs=DEFAULT_BUDGET)
+    shards = deque(task.shards)
+    while shards and shards[0][0] != position[0]:
+        shards.popleft()
+    return replace(task, shards=tuple(shards), skip=position[1])
+
+
+def patience(options: Options, warm_up: float) -> float:
+    """Return the seconds that a call may take: the limit, or ten times as long as the kernel took to warm up, where it compiles itself
+    for each new kind of operand."""
+    return max(options.timeout, 10.0 * warm_up if warm_up > 0.1 else 0.0)
+
+
+def _last_words(tail: Tail) -> str:
+    lines = [line.strip() for line in tail.text().splitlines() if line.strip()]
+    for line in lines:
+        if line.startswith("Fatal Python error:"):
+            return f" ({line})"
+    return f" (it last printed: {lines[-1][:160]})" if lines else ""

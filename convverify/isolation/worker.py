@@ -1,0 +1,52 @@
+"""The worker process: runs one task of a campaign, writes events to a file and each call to the journal.
+
+Started as `python -m convverify.isolation.worker DIRECTORY NUMBER`.  The event file is opened for each write, so that a kernel that
+closes file descriptors, or fills the standard streams, does no harm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import sys
+from pathlib import Path
+
+from convverify.campaign import Campaign, Task
+from convverify.events import Event, Failed, to_line
+from convverify.isolation.journal import Journal
+from convverify.options import Options
+
+
+def main(directory: str, number: str) -> None:
+    """Run the task that the supervisor has written down."""
+    with contextlib.suppress(Exception):
+        faulthandler.enable()
+    place = Path(directory)
+    options = Options.from_json((place / "options.json").read_text())
+    part = json.loads((place / f"task-{number}.json").read_text())
+    task = Task(tuple((shard, count) for shard, count in part["shards"]), part["skip"], part["max_macs"])
+    events = place / f"events-{number}.jsonl"
+
+    def emit(event: Event) -> None:
+        data = (to_line(event) + "\n").encode()
+        descriptor = os.open(events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, data)
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    try:
+        Campaign(options, task, emit, Journal(place / f"journal-{number}")).run()
+    except BaseException as error:
+        emit(Failed("internal", f"the harness failed: {type(error).__name__}: {error}"))
+        raise
+    finally:
+        os._exit(0)  # whatever threads or exit handlers the kernel has left behind
+
+
+if __name__ == "__main__":
+    sys.path[0] = os.getcwd()
+    main(sys.argv[1], sys.argv[2])

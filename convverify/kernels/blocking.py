@@ -1,0 +1,176 @@
+"""Blocks: how a kernel cuts its output, by the problem alone, and how it gets at the pixels that a block's windows cover.
+
+A block is some whole images, or some rows of one image, or a part of one row: its output pixels are neighbours in memory.  Where the image
+cannot be read as it lies (pads, another layout, another precision), the part of it that a block's windows cover is first copied to a
+strip; there is never a padded copy of all images.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from convverify.problem import Problem
+
+Array = npt.NDArray[Any]
+
+
+class Block(NamedTuple):
+    """Output pixels y[images, rows, columns]; the ends are exclusive."""
+
+    image: int
+    image_end: int
+    row: int
+    row_end: int
+    column: int
+    column_end: int
+
+    @property
+    def pixels(self) -> int:
+        return (self.image_end - self.image) * (self.row_end - self.row) * (self.column_end - self.column)
+
+
+def blocks_of(problem: Problem, pixels: int) -> list[Block]:
+    """Cut the output into blocks of about `pixels` output pixels, and as equal as can be; at least one pixel each."""
+    batch, rows, columns, _ = problem.output_shape
+    if pixels >= rows * columns:
+        return [Block(*piece, 0, rows, 0, columns) for piece in _even(batch, pixels // (rows * columns))]
+    if pixels >= columns:
+        pieces = list(_even(rows, pixels // columns))
+        return [Block(n, n + 1, *piece, 0, columns) for n in range(batch) for piece in pieces]
+    pieces = list(_even(columns, max(1, pixels)))
+    return [Block(n, n + 1, i, i + 1, *piece) for n in range(batch) for i in range(rows) for piece in pieces]
+
+
+def _even(extent: int, most: int) -> Iterator[tuple[int, int]]:
+    count = -(-extent // most)
+    for piece in range(count):
+        yield extent * piece // count, extent * (piece + 1) // count
+
+
+class Scratch(threading.local):
+    """Buffers that a thread uses again and again: fresh memory costs a page fault for every 4 KiB."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Array] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return an array of undefined content, valid until this thread asks for `name` again.  It must not leave the kernel."""
+        needed = int(np.dtype(dtype).itemsize)
+        for extent in shape:
+            needed *= extent
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < needed + _ALIGNMENT:
+            self._buffers[name] = buffer = np.empty(max(needed, 1 << 14) + _ALIGNMENT, np.uint8)
+        return np.ndarray(shape, dtype, buffer, -buffer.ctypes.data % _ALIGNMENT)
+
+
+_ALIGNMENT = 64  # bytes: a cache line, and the longest vector register
+scratch = Scratch()
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the windows of a block lie along one axis of the image, and how they are stored in a strip.
+
+    The windows of `count` outputs cover, for each offset of the kernel, `span` pixels; the segments of neighbouring offsets overlap by
+    all but `dilation`.  Where they do not overlap, what lies between them is left out of the strip.
+    """
+
+    extent: int
+    kernel: int
+    stride: int
+    dilation: int
+    pad: int
+
+    def step(self, count: int) -> int:
+        """Distance in the strip between the segments of two neighbouring kernel offsets."""
+        return min(self.dilation, (count - 1) * self.stride + 1)
+
+    def length(self, count: int) -> int:
+        """Pixels in the strip of `count` outputs."""
+        return (self.kernel - 1) * self.step(count) + (count - 1) * self.stride + 1
+
+    def segments(self, first: int, count: int) -> Iterator[tuple[slice, slice, slice, slice]]:
+        """Yield (pad before, image part, pad after) as slices of the strip, and the slice of the image that goes there."""
+        start, span, step = first * self.stride - self.pad, (count - 1) * self.stride + 1, self.step(count)
+        whole = step == self.dilation
+        length = self.length(count) if whole else span
+        for offset in range(1 if whole else self.kernel):
+            at, pixel = offset * step, start + offset * self.dilation
+            low = min(max(0, -pixel), length)
+            high = max(low, min(length, self.extent - pixel))
+            yield slice(at, at + low), slice(at + low, at + high), slice(at + high, at + length), slice(pixel + low, pixel + high)
+
+
+def axes_of(problem: Problem) -> tuple[Axis, Axis]:
+    """Return the vertical and the horizontal axis."""
+    (top, _), (left, _) = problem.pads
+    (stride_h, stride_w), (dilation_h, dilation_w) = problem.strides, problem.dilations
+    return (
+        Axis(problem.height, problem.kernel_height, stride_h, dilation_h, top),
+        Axis(problem.width, problem.kernel_width, stride_w, dilation_w, left),
+    )
+
+
+class Windows:
+    """The windows of a problem's blocks, over x itself where that is possible, else over strips."""
+
+    def __init__(self, problem: Problem, x: Array, dtype: Any, repeat: int = 1) -> None:
+        self.problem, self.x, self.dtype, self.repeat = problem, x, dtype, repeat
+        self.axes = axes_of(problem)
+        plain = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned and repeat == 1
+        self.whole = self._view(x, problem.output_shape[1], problem.output_shape[2], False) if plain and not any_pad(problem) else None
+
+    def of(self, block: Block) -> Array:
+        """Return (images, rows, columns, kernel height, kernel width, channels * repeat), read-only in spirit, of self.dtype."""
+        if self.whole is not None:
+            return self.whole[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]
+        vertical, horizontal = self.axes
+        rows, columns = block.row_end - block.row, block.column_end - block.column
+        shape = (block.image_end - block.image, vertical.length(rows), horizontal.length(columns), self.problem.in_channels, self.repeat)
+        strip = scratch.array("strip", shape, self.dtype)
+        source = self.x[block.image : block.image_end, ..., None]
+        for above, inside, below, image_rows in vertical.segments(block.row, rows):
+            if above.stop > above.start:
+                strip[:, above] = 0
+            if below.stop > below.start:
+                strip[:, below] = 0
+            for before, within, after, image_columns in horizontal.segments(block.column, columns):
+                if before.stop > before.start:
+                    strip[:, inside, before] = 0
+                if after.stop > after.start:
+                    strip[:, inside, after] = 0
+                strip[:, inside, within] = source[:, image_rows, image_columns]
+        return self._view(strip, rows, columns, True)
+
+    def _view(self, pixels: Array, rows: int, columns: int, is_strip: bool) -> Array:
+        vertical, horizontal = self.axes
+        channels = self.problem.in_channels * self.repeat
+        by_channel = pixels.itemsize  # computed, not taken from the array: NumPy allows any stride on an axis of extent 1
+        by_column = by_channel * channels
+        by_row = by_column * pixels.shape[2]
+        return np.ndarray(
+            (pixels.shape[0], rows, columns, vertical.kernel, horizontal.kernel, channels),
+            self.dtype,
+            pixels,
+            strides=(
+                by_row * pixels.shape[1],
+                by_row * vertical.stride,
+                by_column * horizontal.stride,
+                by_row * (vertical.step(rows) if is_strip else vertical.dilation),
+                by_column * (horizontal.step(columns) if is_strip else horizontal.dilation),
+                by_channel,
+            ),
+        )
+
+
+def any_pad(problem: Problem) -> bool:
+    """Return whether any window reaches into a pad."""
+    (top, bottom), (left, right) = problem.pads
+    return bool(top or bottom or left or right)

@@ -1,0 +1,39 @@
+"""Plain text that needs no library: lists, and text that is safe to print."""
+
+from __future__ import annotations
+
+import importlib
+
+_REGISTRIES = {
+    "kernels": "convverify.kernels:kernels",
+    "references": "convverify.references:references",
+    "properties": "convverify.properties:properties",
+    "values": "convverify.styles:styles",
+    "layouts": "convverify.layouts:layouts",
+    "suites": "convverify.suites:suites",
+    "mutants": "convverify.mutants:mutants",
+}
+
+
+def printable(text: str) -> str:
+    """Return text with control characters, terminal escapes among them, shown as escapes."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def show_registries(what: str | None) -> None:
+    """Print the names and summaries of one registry, or of all (of the mutants, then, only how many there are)."""
+    for title, place in _REGISTRIES.items():
+        if what not in (None, title):
+            continue
+        module, _, name = place.partition(":")
+        try:
+            registry = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError:
+            continue
+        if what is None and title == "mutants":
+            print(f"mutants: {len(registry)} (convverify list mutants)")
+            continue
+        print(f"{title}:")
+        width = max((len(entry.name) for entry in registry), default=0)
+        for entry in registry:
+            print(f"  {entry.name:{width}}  {entry.summary}")

@@ -1,0 +1,142 @@
+"""What the commands do: verify or replay, and show the outcome."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from convverify import corpus
+from convverify.case import Case
+from convverify.dtypes import DEFAULT_DTYPES
+from convverify.isolation.probing import Probe, Prober, ProberLost
+from convverify.options import Options
+from convverify.problem import Problem
+from convverify.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.reporting.plain import printable
+from convverify.reporting.terminal import TerminalProgress, header, show
+from convverify.statistics import Statistics
+from convverify.verification import Verification, environment
+
+
+def check(targets: tuple[str, ...], values: dict[str, Any], json_file: str | None) -> int:
+    """Verify each target and print its report; return the exit status: the worst of them."""
+    console = _console()
+    reports = []
+    if json_file and not Path(json_file).resolve().parent.is_dir():
+        raise click.UsageError(f"json must be a file in a directory that exists, not {json_file!r}")
+    for target in targets:
+        options = _options(target, values)
+        console.print(header(options), highlight=False, soft_wrap=True, markup=False)
+        progress = TerminalProgress(console, options)
+        try:
+            report = Verification(options, progress).run()
+        finally:
+            progress.close()
+        reports.append(report)
+        if report.verdict == USAGE:
+            print(f"convverify: {printable(report.sentence)}", file=sys.stderr)
+            return EXIT_STATUS[USAGE]
+        show(report, console)
+        if report.verdict == INTERRUPTED:
+            break
+    if json_file:
+        _write(json_file, reports)
+    return max((report.exit_status for report in reports), key=lambda status: (0, 3, 1, 2, 130).index(status))
+
+
+def _write(json_file: str, reports: list[Report]) -> None:
+    text = reports[0].to_json() if len(reports) == 1 else "[" + ",\n".join(report.to_json() for report in reports) + "]"
+    try:
+        corpus.write_whole(Path(json_file), text + "\n")
+    except OSError as error:
+        raise click.UsageError(f"json file {json_file!r} cannot be written: {error.strerror}") from None
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=100)
+    return console
+
+
+def _options(target: str, values: dict[str, Any]) -> Options:
+    chosen = dict(values)
+    chosen["dtypes"] = chosen.get("dtypes") or DEFAULT_DTYPES
+    chosen["properties"] = chosen.get("properties") or None
+    chosen["data_format"] = chosen["data_format"].upper() if chosen.get("data_format") else None
+    try:
+        for line in chosen.get("problems", ()):
+            Problem.parse(line)
+        if chosen.get("suite"):
+            from convverify.suites import find_suite
+
+            find_suite(chosen["suite"], chosen["batch"])
+        from convverify.targets import TargetError, find_kernel
+
+        for name in chosen.get("references", ()):
+            try:
+                if ":" not in name:
+                    find_kernel(name)
+            except TargetError as error:
+                raise ValueError(f"reference: {error}") from None
+        return Options(target, **chosen)
+    except (ValueError, TypeError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def replay(target: str, case: str, values: dict[str, Any]) -> int:
+    """Judge one case and print what comes of it; return the exit status."""
+    references = values.pop("references")
+    options = _options(target, values)
+    history: tuple[str, ...] = ()
+    try:
+        if Path(case).suffix == ".json" or ("=" not in case and Path(case).exists()):
+            record = corpus.read(Path(case))
+            case, history = record["case"], tuple(record.get("history", ()))
+        parsed = Case.parse(case)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    console = _console()
+    example, probe = _judge_once(options, parsed, history)
+    for name in references:
+        console.print(_reference_says(options, parsed, name), highlight=False, soft_wrap=True, markup=False)
+    if example is None:
+        passed = ", ".join(name for name, was in probe.judged.items() if was)
+        console.print(f"[bold green]PASSES[/]  {printable(str(parsed))}", soft_wrap=True)
+        console.print(f"  judged: {passed or 'nothing: the kernel does not support it'}", soft_wrap=True)
+        return EXIT_STATUS[VERIFIED] if passed else 3
+    show(Report(REFUTED, options, Statistics(), (example,), started=probe.started, environment=environment()), console)
+    return EXIT_STATUS[REFUTED]
+
+
+def _judge_once(options: Options, case: Case, history: tuple[str, ...]) -> tuple[Counterexample | None, Probe]:
+    with Prober(options) as prober:
+        try:
+            probe = prober.probe(str(case), properties=options.properties, history=history, arrays=True, timeout=max(options.timeout, 30.0))
+        except ProberLost as error:
+            raise click.UsageError(str(error)) from None
+        except KeyboardInterrupt:
+            raise click.Abort from None
+    if probe.died:
+        return Counterexample(str(case), "completes", probe.died, str(case), minimal=True), probe
+    if probe.finding is None:
+        return None, probe
+    finding = probe.finding
+    return Counterexample(str(case), finding.property, finding.sentence, str(case), finding, history, minimal=True), probe
+
+
+def _reference_says(options: Options, case: Case, name: str) -> str:
+    from dataclasses import replace
+
+    plain = str(case.with_(layouts=("contiguous", "contiguous"), calls=1))
+    with Prober(replace(options, target=name, data_format=None, accuracy=None, properties=None)) as prober:
+        probe = prober.probe(
+            plain, properties=("completes", "shape", "exact_on_integers", "within_error_bound", "special_values"), timeout=60.0
+        )
+    if probe.died or probe.finding is not None:
+        return f"{name} is wrong on this case: {probe.died or (probe.finding.sentence if probe.finding else '')}"
+    return f"{name} is right on this case"

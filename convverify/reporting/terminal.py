@@ -1,0 +1,272 @@
+"""The report on a terminal: a live bar while the campaign runs, then the verdict, the counterexamples, and what was tried."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from convverify.case import Case
+from convverify.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
+from convverify.events import Progress as Counts
+from convverify.options import Options
+from convverify.picture import around, number_text, where, wrong_map
+from convverify.properties import in_order
+from convverify.properties.values import worst_index
+from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.snippet import replay_line, snippet
+from convverify.statistics import FEATURES, Statistics
+
+_COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", USAGE: "bold yellow", INCONCLUSIVE: "bold yellow", INTERRUPTED: "bold yellow"}
+_PLAIN_EVERY = 5.0
+
+
+def printable(text: str) -> str:
+    """Return text with control characters, terminal escapes among them, shown as \\x.."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _safe(text: str) -> str:
+    return escape(printable(text))
+
+
+class TerminalProgress:
+    """Listens to a campaign: a live bar on a terminal, a plain line every few seconds elsewhere."""
+
+    def __init__(self, console: Console, options: Options) -> None:
+        self.console, self.options = console, options
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._counts: dict[int, Statistics] = {}
+        self._phase, self._found, self._told = "starting", 0, time.monotonic()
+        if console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("problems"), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task("starting", total=max(1, options.max_examples))
+            self._bar.start()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, Phase):
+            self._phase = event.name
+            self._line(force=True)
+        elif isinstance(event, Counts):
+            self._counts[event.worker] = event.statistics
+            self._line()
+        elif isinstance(event, Found):
+            self._found += 1
+            self._line(force=self._found == 1)
+        elif isinstance(event, Started | ReferenceWrong | Failed | Finished):
+            return
+
+    def _line(self, *, force: bool = False) -> None:
+        total = Statistics()
+        for counts in self._counts.values():
+            total.merge(counts)
+        found = f", {self._found} refuted" if self._found else ""
+        if self._bar is not None:
+            self._bar.update(
+                self._task,
+                description=f"{self._phase}{found}",
+                completed=total.problems,
+                total=max(total.problems, self.options.max_examples),
+            )
+        elif time.monotonic() - self._told > _PLAIN_EVERY or force:
+            self._told = time.monotonic()
+            self.console.print(f"{self._phase}: {total.cases} cases on {total.problems} problems{found}", highlight=False)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def as_text(report: Report, width: int = 100) -> str:
+    """Return the report as plain text."""
+    console = Console(file=io.StringIO(), width=width, no_color=True, force_terminal=False, highlight=False)
+    show(report, console)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def header(options: Options) -> str:
+    """Return the line that opens every run: what, against what, and the seed."""
+    from convverify import __version__
+
+    against = " and ".join(options.references)
+    return f"convverify {__version__}: {printable(options.target)} against {against}, seed {options.seed}"
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report, the verdict first."""
+    statistics = report.statistics
+    verdict = f"[{_COLOURS[report.verdict]}]{report.verdict.upper()}[/]"
+    console.print(f"{verdict}  {_safe(report.options.target)}: {_safe(_summary(report))}", soft_wrap=True)
+    for example in report.counterexamples:
+        console.print()
+        _show_counterexample(report, example, console)
+    if report.reference_faults:
+        console.print()
+        _show_reference_faults(report, console)
+    for warning in report.warnings:
+        console.print(f"[yellow]note[/]  {_safe(warning)}", soft_wrap=True)
+    if statistics.cases:
+        console.print()
+        _show_statistics(report, console)
+
+
+def _summary(report: Report) -> str:
+    statistics = report.statistics
+    if report.verdict in (USAGE, INCONCLUSIVE):
+        return report.sentence
+    count = len(report.counterexamples)
+    text = f"{count} counterexample{'' if count == 1 else 's'} in {statistics.cases} cases on {statistics.problems} problems"
+    text += f", {report.seconds:.1f} s"
+    if report.verdict == INTERRUPTED:
+        return f"{text}, before it was interrupted"
+    if report.finished == "time" and report.verdict == VERIFIED:
+        text += f" (stopped by --max-time {report.options.max_time:g})"
+    return text
+
+
+def _lines(console: Console, lines: Iterable[str], indent: int = 4) -> None:
+    for line in lines:
+        console.print(" " * indent + _safe(line), soft_wrap=True, highlight=False)
+
+
+def _show_counterexample(report: Report, example: Counterexample, console: Console) -> None:
+    console.print(f"[bold red]{_safe(example.property)}[/]: {_safe(example.sentence)}", soft_wrap=True, highlight=False)
+    minimal = "smallest case" if example.reproduced else "case"
+    _lines(console, [f"{minimal}: {example.case}"], 2)
+    for boundary in example.boundaries:
+        _lines(console, [boundary], 4)
+    if example.reproduced and not example.minimal:
+        _lines(console, ["(smaller ones may fail, too: there was no time to try them all)"], 4)
+    finding = example.finding
+    if finding is not None and finding.wrong is not None and finding.expected is not None and finding.actual is not None:
+        index = worst_index(finding, Case.parse(example.case).problem.dtype)
+        if index is not None and finding.actual.shape == finding.expected.shape and len(index) == 4:
+            _lines(
+                console,
+                [
+                    _worst(
+                        finding.expected[index], finding.actual[index], index, finding.bound[index] if finding.bound is not None else None
+                    )
+                ],
+                2,
+            )
+            _lines(console, around(finding, index))
+            place = where(finding.wrong)
+            _lines(console, [f"wrong: {int(finding.wrong.sum())} of {finding.wrong.size} elements{', ' + place if place else ''}"], 2)
+            if finding.wrong.size > 1:
+                _lines(console, wrong_map(finding.wrong))
+    for diagnosis in example.diagnosis:
+        console.print(f"  [bold]{_safe(diagnosis)}[/]", soft_wrap=True, highlight=False)
+    for note in example.notes:
+        _lines(console, [note], 2)
+    if example.others > 0:
+        _lines(console, [f"{example.others} more cases failed in the same way"], 2)
+    if example.history:
+        _lines(console, ["after these calls:", *(f"  {line}" for line in example.history[:6])], 2)
+    _lines(console, ["replay:", f"  {replay_line(report, example)}"], 2)
+    _lines(console, ["snippet:", *(f"  {line}" for line in snippet(report, example))], 2)
+
+
+def _worst(expected: float, actual: float, index: tuple[int, ...], bound: float | None) -> str:
+    place = ", ".join(map(str, index))
+    text = f"at y[{place}] expected {number_text(float(expected))}, got {number_text(float(actual))}"
+    if bound is not None:
+        error = abs(float(actual) - float(expected))
+        text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
+    return text
+
+
+def _show_reference_faults(report: Report, console: Console) -> None:
+    versions = report.environment
+    for fault in report.reference_faults[:4]:
+        version = versions.get(fault.reference, "")
+        text = f"{fault.reference}{' ' + version if version else ''} is at fault, not the kernel: {fault.sentence}"
+        console.print(f"[yellow]reference[/]  {_safe(text)}", soft_wrap=True, highlight=False)
+        _lines(console, [f"case: {fault.case}"], 2)
+    if len(report.reference_faults) > 4:
+        _lines(console, [f"and {len(report.reference_faults) - 4} more kinds; --json lists them"], 2)
+
+
+def _show_statistics(report: Report, console: Console) -> None:
+    statistics = report.statistics
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for column, justify in (("property", "left"), ("judged", "right"), ("", "left")):
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal, as rich asks
+    for entry in in_order():
+        if report.options.properties is None or entry.name in report.options.properties:
+            refuted = any(example.property == entry.name for example in report.counterexamples)
+            table.add_row(entry.name, str(statistics.judged.get(entry.name, 0)), "[red]refuted[/]" if refuted else "")
+    console.print(table)
+    _lines(console, _figures(report), 0)
+
+
+def _figures(report: Report) -> list[str]:
+    statistics, times = report.statistics, report.statistics.times
+    seconds = max(statistics.seconds, 1e-9)
+    known = {"kernel": times.kernel, "reference": times.reference, "exact arithmetic": times.exact, "operands": times.operands}
+    rest = max(0.0, seconds - sum(known.values()))
+    shares = ", ".join(f"{name} {value / seconds:.0%}" for name, value in (known | {"generation and judging": rest}).items())
+    lines = [
+        "stages: " + ", ".join(f"{name} {count}" for name, count in sorted(statistics.stages.items())),
+        f"speed: {statistics.cases / seconds:.0f} cases/s ({shares})",
+    ]
+    if statistics.worst:
+        (style, dtype), (fraction, _) = max(statistics.worst.items(), key=lambda item: item[1][0])
+        ulp = (
+            max(value[1] for key, value in statistics.worst.items() if key[0] in ("normal", "positive"))
+            if any(key[0] in ("normal", "positive") for key in statistics.worst)
+            else 0.0
+        )
+        lines.append(f"worst error: {fraction:.3f} of its bound (values={style}, {dtype}); {ulp:.3g} ulp on normal and positive values")
+    met, possible, missed = ledger(statistics)
+    lines.append(
+        f"ledger: {met} of {possible} pairs of features met"
+        + (f"; missed: {', '.join(missed[:4])}{', ...' if len(missed) > 4 else ''}" if missed else "")
+    )
+    if statistics.unsupported:
+        lines.append(f"unsupported (NotImplementedError): {statistics.unsupported} cases, not counted as passed")
+    if statistics.refused:
+        lines.append(f"refused, as tf.nn.conv2d refuses them: {statistics.refused} cases")
+    if statistics.mentions:
+        lines.append("mentioned: " + "; ".join(f"{text} ({count} cases)" for text, count in statistics.mentions.items()))
+    if report.started is not None:
+        declared = ", ".join(report.started.keywords) or "no parameters: stride 1, VALID, one group"
+        lines.append(f"kernel: {declared}; {report.started.data_format}; problems of up to {report.started.max_macs} multiply-adds")
+    from convverify.confidence import statement
+
+    lines += statement(report)
+    return lines
+
+
+def ledger(statistics: Statistics) -> tuple[int, int, list[str]]:
+    """Return how many pairs of feature classes were met, how many there could be, and those missed, of classes that were met at all."""
+    classes: dict[str, set[str]] = {name: set() for name in FEATURES}
+    for a, first, b, second in statistics.crosses:
+        classes[a].add(first)
+        classes[b].add(second)
+    missed, possible = [], 0
+    for i, a in enumerate(FEATURES):
+        for b in FEATURES[i + 1 :]:
+            for first in sorted(classes[a]):
+                for second in sorted(classes[b]):
+                    possible += 1
+                    if not statistics.crosses.get((a, first, b, second)):
+                        missed.append(f"{a}={first} with {b}={second}")
+    return possible - len(missed), possible, missed
+
+
+def without_arrays(report: Report) -> Report:
+    """Return the report without its arrays, for printing many."""
+    return replace(report, counterexamples=tuple(replace(example, finding=None) for example in report.counterexamples))

@@ -1,0 +1,93 @@
+"""Snippets: a counterexample as a few lines of Python to paste, and as one line of shell."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+from convverify.case import Array, Case
+from convverify.kernel import DATA_FORMATS
+from convverify.report import Counterexample, Report
+
+_INLINE = 48
+
+
+def replay_line(report: Report, example: Counterexample) -> str:
+    """Return the shell command that judges the counterexample's case again."""
+    words = ["convverify", "replay", report.options.target]
+    if example.history:
+        words.append(example.file or example.case)
+    else:
+        words.append(example.case)
+    if report.options.data_format:
+        words += ["--layout", report.options.data_format]
+    if report.options.accuracy:
+        words += ["--accuracy", report.options.accuracy]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def snippet(report: Report, example: Counterexample) -> list[str]:
+    """Return lines of Python that call the kernel on the counterexample's operands, and show the worst element."""
+    from convverify.properties.values import worst_index
+
+    case = Case.parse(example.case)
+    keywords = report.started.keywords if report.started else ()
+    lines = ["import numpy as np", *_import_lines(report.options.target)]
+    x_axes, w_axes = DATA_FORMATS[report.options.data_format or (report.started.data_format if report.started else "NHWC")]
+    if case.is_plain and case.problem.dtype != "bfloat16":
+        x, w = case.values()
+        lines += [*_array_lines("x", x.transpose(x_axes), case), *_array_lines("w", w.transpose(w_axes), case)]
+    if not case.is_plain or case.problem.dtype == "bfloat16" or any("values()" in line for line in lines):
+        lines = [line for line in lines if not line.startswith(("x =", "w =", "x[", "w["))]
+        lines += ["from convverify.case import Case", f"case = Case.parse({example.case!r})"]
+        lines.append(f"x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))")
+    problem = case.problem
+    arguments = {"strides": problem.strides, "padding": problem.tf_padding, "dilations": problem.dilations, "groups": problem.groups}
+    spelled = "".join(f", {_spelling(report, name)}={value!r}" for name, value in arguments.items() if name in keywords)
+    if case.calls > 1:
+        lines.append(f"for _ in range({case.calls}):")
+        lines.append(f"    y = kernel(x, w{spelled})")
+    else:
+        lines.append(f"y = kernel(x, w{spelled})")
+    finding = example.finding
+    if finding is not None and finding.expected is not None and (index := worst_index(finding, problem.dtype)) is not None:
+        spot = [index[axis] for axis in x_axes]
+        lines.append(f"print(y[{', '.join(map(str, spot))}], 'should be', {float(finding.expected[index])!r})")
+    elif example.property == "shape":
+        shape = tuple(problem.output_shape[axis] for axis in x_axes)
+        lines.append(f"print(np.shape(y), 'should be', {shape!r})")
+    return lines
+
+
+def _spelling(report: Report, name: str) -> str:
+    spellings = report.started.spellings if report.started else {}
+    return spellings.get(name, name)
+
+
+def _import_lines(target: str) -> list[str]:
+    place, _, name = target.rpartition(":")
+    if not place:
+        return ["from convverify.targets import find_kernel", f"kernel = find_kernel({target!r}).function"]
+    function, _, rest = name.partition(".")
+    if place.endswith(".py") or "/" in place:
+        path = Path(place)
+        return ["import sys", f"sys.path.insert(0, {str(path.parent)!r})", f"from {path.stem} import {function}", f"kernel = {name}"]
+    del rest
+    return [f"from {place} import {function}", f"kernel = {name}"]
+
+
+def _array_lines(name: str, array: Array, case: Case) -> list[str]:
+    nonzeros = list(zip(*array.nonzero(), strict=True))
+    dtype = case.problem.dtype
+    if array.size <= _INLINE and np.isfinite(array.astype(np.float64)).all():
+        return [f"{name} = np.array({array.tolist()}, np.{dtype}).reshape{array.shape}"]
+    if len(nonzeros) <= 12:
+        sets = [f"{name}[{', '.join(str(int(i)) for i in index)}] = {_literal(float(array[index]))}" for index in nonzeros]
+        return [f"{name} = np.zeros({array.shape}, np.{dtype})", *sets]
+    return [f"{name} = values()"]
+
+
+def _literal(value: float) -> str:
+    return f"np.float64({str(value)!r})" if value != value or value in (float("inf"), float("-inf")) else repr(value)

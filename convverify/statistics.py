@@ -1,0 +1,109 @@
+"""What a campaign has done so far: counts for each property, errors, times, and the ledger of feature crosses."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from convverify.case import Case
+from convverify.trial import Accuracy, Times
+
+FEATURES = ("strides", "padding", "dilations", "groups", "dtype", "layout", "values", "size")
+
+
+def features_of(case: Case) -> tuple[str, ...]:
+    """Return the classes of a case, one for each of FEATURES."""
+    problem = case.problem
+    (a, b), (c, d) = problem.strides, problem.dilations
+    largest = max(problem.batch, problem.height, problem.width, problem.in_channels, problem.out_channels)
+    return (
+        "1" if a == b == 1 else "equal" if a == b else "unequal",
+        problem.padding if isinstance(problem.padding, str) else "EXPLICIT",
+        "1" if c == d == 1 else "equal" if c == d else "unequal",
+        "1" if problem.groups == 1 else "depthwise" if problem.groups == problem.in_channels else "grouped",
+        problem.dtype,
+        case.layouts[0] if case.layouts[0] != "contiguous" else case.layouts[1],
+        case.style,
+        "empty" if problem.is_empty else "large" if largest > 64 else "medium" if largest > 16 else "small",
+    )
+
+
+@dataclass
+class Statistics:
+    """Counts that add up over phases, workers and restarts."""
+
+    cases: int = 0
+    problems: int = 0
+    unsupported: int = 0
+    refused: int = 0
+    judged: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+    mentions: Counter[str] = field(default_factory=Counter)
+    crosses: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    worst: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    histogram: Counter[int] = field(default_factory=Counter)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    times: Times = field(default_factory=Times)
+    seconds: float = 0.0
+    startup: float = 0.0
+
+    def count(self, case: Case, judged: dict[str, bool]) -> None:
+        """Add one case and what was judged on it."""
+        self.cases += 1
+        self.stages[case.stage] += 1
+        for name, was in judged.items():
+            if was:
+                self.judged[name] += 1
+        for (i, a), (j, b) in itertools.combinations(enumerate(features_of(case)), 2):
+            self.crosses[FEATURES[i], a, FEATURES[j], b] += 1
+        if len(self.sizes) < 2000:
+            self.sizes.append((case.problem.macs, case.problem.terms))
+
+    def measure(self, case: Case, accuracy: Accuracy) -> None:
+        """Add the errors seen on one case."""
+        key = case.style, case.problem.dtype
+        fraction, ulp = self.worst.get(key, (0.0, 0.0))
+        self.worst[key] = max(fraction, accuracy.fraction), max(ulp, accuracy.ulp)
+        self.histogram[min(int(accuracy.fraction * 20), 20)] += 1
+
+    def merge(self, other: Statistics) -> None:
+        """Add another worker's counts."""
+        for name in ("cases", "problems", "unsupported", "refused"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("judged", "stages", "mentions", "crosses", "histogram"):
+            getattr(self, name).update(getattr(other, name))
+        for key, (fraction, ulp) in other.worst.items():
+            mine = self.worst.get(key, (0.0, 0.0))
+            self.worst[key] = max(mine[0], fraction), max(mine[1], ulp)
+        self.sizes += other.sizes
+        for part in ("kernel", "reference", "exact", "operands"):
+            setattr(self.times, part, getattr(self.times, part) + getattr(other.times, part))
+        self.seconds += other.seconds
+        self.startup += other.startup
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "cases": self.cases, "problems": self.problems, "unsupported": self.unsupported, "refused": self.refused,
+            "judged": dict(self.judged), "stages": dict(self.stages), "mentions": dict(self.mentions),
+            "crosses": [[*key, count] for key, count in self.crosses.items()],
+            "worst": [[*key, *value] for key, value in self.worst.items()],
+            "histogram": [[key, count] for key, count in sorted(self.histogram.items())],
+            "sizes": [list(pair) for pair in self.sizes],
+            "times": vars(self.times).copy(), "seconds": self.seconds, "startup": self.startup,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Statistics:
+        """Return what `to_json` wrote."""
+        return cls(
+            data["cases"], data["problems"], data["unsupported"], data["refused"],
+            Counter(data["judged"]), Counter(data["stages"]), Counter(data["mentions"]),
+            Counter({(a, b, c, d): count for a, b, c, d, count in data["crosses"]}),
+            {(style, dtype): (fraction, ulp) for style, dtype, fraction, ulp in data["worst"]},
+            Counter(dict(data["histogram"])),
+            [(macs, terms) for macs, terms in data["sizes"]],
+            Times(**data["times"]), data["seconds"], data["startup"],
+        )  # fmt: skip

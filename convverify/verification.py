@@ -1,0 +1,249 @@
+"""Verification: run the campaign, confirm and shrink what it finds, and make the report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+
+from convverify import corpus
+from convverify.campaign import Campaign, Task, shards_of
+from convverify.case import Case
+from convverify.confirmation import Confirmation
+from convverify.events import Event, Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
+from convverify.isolation.probing import Prober
+from convverify.isolation.supervisor import Supervisor, patience
+from convverify.options import Options
+from convverify.properties import in_order
+from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.statistics import Statistics
+
+_REPORTED = 3  # distinct properties whose counterexamples are shrunk and shown
+_FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
+
+
+class Verification:
+    """One run of `verify`: hears the campaign's events, passes them on, and keeps what the report needs."""
+
+    def __init__(self, options: Options, listener: Listener) -> None:
+        self.options, self.listener = options, listener
+        self.snapshots: dict[int, Statistics] = {}
+        self.found: list[Found] = []
+        self._prober = Prober(options)
+        self.confirmation = Confirmation(options, self._prober)
+        self.reference_faults: list[ReferenceWrong] = []
+        self.failed: Failed | None = None
+        self.started: Started | None = None
+        self.reason = ""
+        self.warnings: list[str] = []
+        self.counterexamples: list[Counterexample] = []
+        self._files: dict[str, str] = {}
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event and pass it on."""
+        if isinstance(event, Progress):
+            self.snapshots[event.worker] = event.statistics
+        elif isinstance(event, Found):
+            self.found.append(event)
+            self._keep(event)
+        elif isinstance(event, ReferenceWrong):
+            self.reference_faults.append(event)
+        elif isinstance(event, Failed):
+            self.failed = self.failed or event
+        elif isinstance(event, Started):
+            self.started = self.started or event
+            self.confirmation.keywords = event.keywords
+        elif isinstance(event, Finished) and self.reason in ("", "done"):
+            self.reason = event.reason
+        self.listener(event)
+
+    def _keep(self, found: Found) -> None:
+        """Save a counterexample at once, before anything is tried with it."""
+        if len(self.found) > _REPORTED and any(found.property == other.property for other in self.found[:-1]):
+            return
+        try:
+            path = corpus.save(self.options.directory, self.options.target, found.case, found.property, found.sentence)
+            self._files[found.case] = str(path)
+        except OSError as error:
+            self._warn(f"counterexamples cannot be kept in {str(self.options.directory)!r}: {error.strerror}")
+
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+    @property
+    def statistics(self) -> Statistics:
+        """The counts of all workers together."""
+        total = Statistics()
+        for snapshot in self.snapshots.values():
+            total.merge(snapshot)
+        return total
+
+    def run(self) -> Report:
+        """Do it all.  An interruption ends in a report of what was done."""
+        start = time.perf_counter()
+        interrupted = False
+        for sentence in corpus.damaged(self.options.directory, self.options.target):
+            self._warn(sentence + "; it was passed over")
+        with self._prober:
+            try:
+                if self.options.isolation:
+                    self._prober.start()
+                    self._isolated()
+                else:
+                    self._in_this_process()
+            except KeyboardInterrupt:
+                interrupted = True
+            try:
+                if self.found and self.options.isolation:
+                    self.listener(Phase("shrinking"))
+                    self._explain(self.confirmation)
+                else:
+                    self._unexplained()
+            except KeyboardInterrupt:
+                interrupted = True
+                self._unexplained()
+        return self._report(interrupted, time.perf_counter() - start)
+
+    def _isolated(self) -> None:
+        def blame(line: str, how: str) -> bool:
+            if "did not return" not in how:
+                return True
+            if self.confirmation.hangs(line, patience(self.options, supervisor.warm_up)):
+                return True
+            self._warn(f"one call took too long, but not when it was tried again: {line}")
+            return False
+
+        supervisor = Supervisor(self.options, self.hear, blame)
+        supervisor.run()
+        if supervisor.printed > 1 << 20:
+            self._warn(f"the kernel printed {supervisor.printed / 2**20:.0f} MiB, which were not shown")
+
+    def _in_this_process(self) -> None:
+        Campaign(self.options, Task(tuple(shards_of(self.options))), self.hear).run()
+
+    def _explain(self, confirmation: Confirmation) -> None:
+        """Confirm and shrink one case for each property refuted, the earliest first."""
+        ranks = [entry.name for entry in in_order()]
+        chosen: dict[str, Found] = {}
+        for found in sorted(self.found, key=lambda found: (ranks.index(found.property), found.number)):
+            chosen.setdefault(_FAMILIES.get(found.property, found.property), found)
+        opinion = _SecondOpinion(self.options)
+        try:
+            for found in list(chosen.values())[:_REPORTED]:
+                family = _FAMILIES.get(found.property, found.property)
+                same = [other.case for other in self.found if _FAMILIES.get(other.property, other.property) == family]
+                example = confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+                note = opinion.on(example) if not self.counterexamples else ""
+                self.counterexamples.append(self._with_file(example, note))
+        finally:
+            opinion.close()
+
+    def _with_file(self, example: Counterexample, note: str) -> Counterexample:
+        """Put the shrunk case into the corpus in place of the one that was found."""
+        file = self._files.get(example.original, "")
+        try:
+            path = corpus.save(
+                self.options.directory, self.options.target, example.case, example.property, example.sentence, example.history
+            )
+            if file and file != str(path):
+                corpus.remove(file)
+            file = str(path)
+        except OSError as error:
+            self._warn(f"counterexamples cannot be kept in {str(self.options.directory)!r}: {error.strerror}")
+        return replace(example, file=file, notes=(*example.notes, *([note] if note else [])))
+
+    def _unexplained(self) -> None:
+        done = {example.property for example in self.counterexamples}
+        for found in self.found:
+            if found.property not in done and len(done) < _REPORTED:
+                done.add(found.property)
+                self.counterexamples.append(
+                    Counterexample(found.case, found.property, found.sentence, found.case, file=self._files.get(found.case, ""))
+                )
+
+    def _report(self, interrupted: bool, seconds: float) -> Report:
+        verdict, sentence = self._verdict(interrupted)
+        return Report(
+            verdict, self.options, self.statistics, tuple(self.counterexamples), tuple(self.reference_faults), self.started, sentence,
+            seconds, tuple(self.warnings), self.reason, environment(),
+        )  # fmt: skip
+
+    def _verdict(self, interrupted: bool) -> tuple[str, str]:
+        statistics = self.statistics
+        if self.found:
+            return (INTERRUPTED if interrupted else REFUTED), "a property is refuted"
+        if interrupted:
+            return INTERRUPTED, "interrupted: nothing was refuted so far"
+        if self.failed is not None:
+            return (USAGE if self.failed.kind == "usage" else INCONCLUSIVE), self.failed.sentence
+        if not sum(
+            statistics.judged[name] for name in ("exact_on_integers", "within_error_bound", "special_values", "matches_reference")
+        ) and not (self.options.properties and sum(statistics.judged.values())):
+            return INCONCLUSIVE, "nothing could be tested: the kernel supports none of the problems that were tried"
+        return VERIFIED, ""
+
+
+class _SecondOpinion:
+    """Asks the reference about the shrunk case; it is loaded in the background, while the minimiser works."""
+
+    def __init__(self, options: Options) -> None:
+        names = [name for name in options.references if name not in (options.target, "exact")]
+        self._name = names[0] if names else ""
+        self._prober: Prober | None = None
+        if self._name:
+            self._prober = Prober(replace(options, target=self._name, timeout=60.0, data_format=None, accuracy=None))
+            self._thread = threading.Thread(target=self._warm_up, daemon=True)
+            self._thread.start()
+
+    def _warm_up(self) -> None:
+        assert self._prober is not None
+        try:
+            self._prober.probe("x=1x1x1x1 w=1x1x1x1", properties=("shape",))
+        except Exception:
+            self._name = ""
+
+    def on(self, example: Counterexample) -> str:
+        """Return in a sentence what the reference says on a counterexample's case."""
+        if self._prober is None:
+            return ""
+        self._thread.join(60.0)
+        if not self._name:
+            return ""
+        try:
+            case = Case.parse(example.case).with_(layouts=("contiguous", "contiguous"), calls=1)
+            probe = self._prober.probe(
+                str(case), properties=("completes", "shape", "exact_on_integers", "within_error_bound", "special_values")
+            )
+        except Exception:
+            return ""
+        if probe.died:
+            return f"{self._name} does not survive this case itself: {probe.died}"
+        if probe.finding is not None:
+            return f"{self._name} is wrong on this case, too: {probe.finding.sentence}"
+        judged = any(probe.judged.values())
+        return f"{self._name} gives the expected result" if judged else ""
+
+    def close(self) -> None:
+        """End the process."""
+        if self._prober is not None:
+            self._prober.close()
+
+
+def environment() -> dict[str, str]:
+    """Return versions that matter for a report."""
+    import platform
+
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("convverify", "numpy", "tensorflow", "hypothesis", "numba", "ml_dtypes"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def verify_options(options: Options, listener: Listener | None = None) -> Report:
+    """Verify what the options say, telling `listener` of each event."""
+    return Verification(options, listener or (lambda event: None)).run()
