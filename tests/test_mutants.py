@@ -6,92 +6,21 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from kernel_calls import PLAIN, call, reference, small_integers, takes, with_margins
 
 from convverify.case import Case
 from convverify.dtypes import FORMATS
 from convverify.mutants import mutants
 from convverify.problem import Problem
-from convverify.references.exact import conv2d as exact
 from convverify.registry import Entry
 
 AS_IT_IS = (0, 1, 2, 3), (0, 1, 2, 3)
-
-PLAIN = [
-    "x=1x4x5x2 w=3x2x2x3",
-    "x=2x5x5x3 w=3x3x3x4 padding=SAME",
-    "x=2x7x6x4 w=2x3x4x5 padding=SAME strides=2x1",
-    "x=1x8x8x3 w=5x5x3x2 padding=2,2,2,2",
-    "x=3x6x7x2 w=1x1x2x4",
-    "x=2x6x6x4 w=1x1x4x6 strides=2x2",
-    "x=1x9x7x2 w=3x2x2x4 dilations=2x1",
-    "x=2x7x9x4 w=3x2x2x6 strides=2x1 padding=SAME",
-    "x=2x8x8x6 w=3x3x1x6 padding=SAME",
-    "x=1x5x4x6 w=2x2x3x4 padding=1,0,0,1",
-    "x=1x10x10x1 w=4x4x1x2 strides=3x3",
-    "x=4x4x4x8 w=2x2x8x8",
-    "x=1x12x9x3 w=7x7x3x2 strides=2x2 padding=SAME",
-    "x=2x3x3x2 w=3x3x2x3",
-    "x=1x1x8x2 w=1x3x2x4",
-    "x=0x5x5x2 w=2x2x2x2",
-    "x=1x2x2x2 w=3x3x2x2",
-    "x=1x4x4x2 w=2x2x2x3 padding=3,1,0,2",
-    "x=2x6x5x2 w=2x3x2x4 dtype=float64",
-    "x=1x7x7x4 w=3x3x2x4 dilations=2x2 padding=SAME dtype=float64",
-    "x=2x5x6x3 w=3x2x3x4 dtype=float16",
-    "x=1x6x6x2 w=2x2x2x4 padding=SAME dtype=bfloat16",
-    "x=1x20x3x2 w=3x3x2x2",
-    "x=1x3x20x2 w=2x3x2x5 strides=1x2",
-    "x=2x4x4x20 w=2x2x20x3",
-    "x=2x5x3x3 w=1x1x3x2",
-    "x=1x2x2x3 w=1x1x3x1 dtype=float64",
-    "x=2x2x9x1 w=2x2x1x3 dtype=float64",
-]
-
-
 ALWAYS_WRONG = {"returns_a_list", "returns_channels_first"}
-
-
-def small_integers(problem: Problem, seed: int) -> tuple[Any, Any]:
-    """Operands whose sums are exact in every dtype, without zeros, each in memory that may be overrun by an element."""
-    draw = np.random.default_rng(seed).integers
-    limit = 1 if problem.dtype == "bfloat16" else 3
-    values = [draw(1, limit + 1, shape) * draw(0, 2, shape).choose((-1, 1)) for shape in (problem.x_shape, problem.w_shape)]
-    return tuple(with_margins(value.astype(problem_dtype(problem))) for value in values)
-
-
-def problem_dtype(problem: Problem) -> Any:
-    from convverify.dtypes import numpy_dtype
-
-    return numpy_dtype(problem.dtype)
-
-
-def with_margins(values: Any) -> Any:
-    buffer = np.zeros(values.size + 64, values.dtype)
-    placed = buffer[32 : 32 + values.size].reshape(values.shape)
-    placed[...] = values
-    return placed
-
-
-def arguments(kernel: Any, problem: Problem) -> dict[str, Any]:
-    """Keyword arguments for a kernel; none for one that takes x and w alone."""
-    if kernel.__kwdefaults__ is None:
-        return {}
-    return {"strides": problem.strides, "padding": problem.tf_padding, "dilations": problem.dilations, "groups": problem.groups}
-
-
-def takes(kernel: Any, problem: Problem) -> bool:
-    plain = (problem.strides, problem.dilations, problem.groups, problem.pads) == ((1, 1), (1, 1), 1, ((0, 0), (0, 0)))
-    return plain or kernel.__kwdefaults__ is not None
-
-
-def call(kernel: Any, problem: Problem, x: Any, w: Any) -> Any:
-    return kernel(x, w, **arguments(kernel, problem))
 
 
 def fault_of(case: Case, y: Any, x: Any, w: Any) -> str:
@@ -112,10 +41,6 @@ def fault_of(case: Case, y: Any, x: Any, w: Any) -> str:
         relative = problem.terms * form.unit_roundoff
         bound = relative / (1 - relative) * reference(problem, abs(x), abs(w)) + problem.terms * form.smallest_normal
         return "" if (abs(y - expected) <= bound)[finite].all() else "rounding"
-
-
-def reference(problem: Problem, x: Any, w: Any) -> Any:
-    return exact(x, w, strides=problem.strides, padding=problem.tf_padding, dilations=problem.dilations, groups=problem.groups)
 
 
 def fault_in_calls(entry: Entry, case: Case) -> str:
@@ -204,53 +129,16 @@ def test_a_mutant_is_right_where_its_fault_does_not_strike(entry: Entry) -> None
     assert right >= 5 or entry.name in ALWAYS_WRONG
 
 
-OWN_PROCESS = """
-import sys, numpy
-from convverify.case import Case
-from convverify.mutants import mutants
-name, line = sys.argv[1:]
-case, kernel = Case.parse(line), mutants[name].function
-problem = case.problem
-x, w = (operand.array for operand in case.operands(((0, 1, 2, 3), (0, 1, 2, 3))))
-print("called", flush=True)
-y = kernel(x, w, strides=problem.strides, padding=problem.tf_padding, dilations=problem.dilations, groups=problem.groups)
-from convverify.references.exact import conv2d
-right = conv2d(x, w, strides=problem.strides, padding=problem.tf_padding, dilations=problem.dilations, groups=problem.groups)
-print("right" if numpy.array_equal(y, right) else "wrong", flush=True)
-"""
+RIGHT_AT_ITS_FIRST_CALL = "every_seventh_call"
 
 
-def start(entry: Entry) -> subprocess.Popen[str]:
-    """Start a process that calls the mutant on its witness, with 2 GiB of address space where the system limits that."""
-    command = [sys.executable, "-c", OWN_PROCESS, entry.name, entry.traits["witness"]]
-    root = str(Path(__file__).parents[1])
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": root}
-    limit = None if sys.platform == "win32" else limit_memory
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, preexec_fn=limit, cwd=root
-    )
-
-
-def limit_memory() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-
-
-def output_of(process: subprocess.Popen[str], deadline: float) -> str:
-    try:
-        return process.communicate(timeout=max(0.1, deadline - time.monotonic()))[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[0]
-
-
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_dangerous_mutants_never_return_the_right_result() -> None:
-    processes = [(entry.name, start(entry)) for entry in DANGEROUS]
-    deadline = time.monotonic() + 8
-    outputs = {name: output_of(process, deadline).split() for name, process in processes}
-    assert {name: words for name, words in outputs.items() if words not in (["called"], ["called", "wrong"])} == {}
+    script = Path(__file__).with_name("forked_calls.py")
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(script.parents[1]), *sys.path])}
+    command = [sys.executable, str(script), *(entry.name for entry in DANGEROUS), RIGHT_AT_ITS_FIRST_CALL]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60, env=environment, check=True)
+    assert done.stdout.split() == [RIGHT_AT_ITS_FIRST_CALL]
 
 
 def test_names_and_summaries_fit_a_list() -> None:

@@ -184,7 +184,7 @@ def writes_between_rows(problem: Problem, x: Array, w: Array) -> Array:
     return y
 
 
-@mutants.register(fault_class="memory", issue="XNNPACK PR#10453", witness="x=1x3x3x1 w=2x2x1x1")
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1")
 @in_contract
 def reads_behind_image(problem: Problem, x: Array, w: Array) -> Array:
     """Reads one element behind the last of x, and multiplies it by zero."""

@@ -19,7 +19,7 @@ from convverify.mutants._blocks import Array, convolve, in_contract
 from convverify.problem import Problem
 
 
-@mutants.register(fault_class="process", issue="tensorflow#46540", witness="x=0x3x3x1 w=2x2x1x1")
+@mutants.register(fault_class="process", issue="tensorflow#238", witness="x=0x3x3x1 w=2x2x1x1")
 @in_contract
 def segfault_on_empty_batch(problem: Problem, x: Array, w: Array) -> Array:
     """Reads address 0 when the batch is empty."""
@@ -28,7 +28,7 @@ def segfault_on_empty_batch(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="process", issue="tensorflow PR#112776", witness="x=1x2x4x1 w=3x2x1x1")
+@mutants.register(fault_class="process", witness="x=1x2x4x1 w=3x2x1x1")
 @in_contract
 def abort_on_kernel_beyond_image(problem: Problem, x: Array, w: Array) -> Array:
     """Fails a check, as C++ libraries do, when a kernel is larger than the padded image."""
@@ -37,7 +37,7 @@ def abort_on_kernel_beyond_image(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="process", issue="tensorflow#238", witness="x=1x2x2x0 w=1x1x0x2")
+@mutants.register(fault_class="process", issue="tensorflow#46540", witness="x=1x2x2x0 w=1x1x0x2")
 @in_contract
 def division_trap_on_no_channels(problem: Problem, x: Array, w: Array) -> Array:
     """Divides integers by zero, in hardware, when there are no input channels."""

@@ -152,7 +152,7 @@ def batch_beyond_1250_scaled(problem: Problem, x: Array, w: Array) -> Array:
     return y
 
 
-@mutants.register(fault_class="tails", issue="Theano PR#6045", witness="x=65537x1x1x1 w=1x1x1x1")
+@mutants.register(fault_class="tails", issue="pytorch#96225", witness="x=65537x1x1x1 w=1x1x1x1")
 @in_contract
 def batch_beyond_the_grid(problem: Problem, x: Array, w: Array) -> Array:
     """Leaves images beyond 65535, the extent of a launch grid, at zero."""
