@@ -1,59 +1,102 @@
-"""`loops_compiled`: the loops of the definition, compiled by Numba."""
+"""`loops_compiled`: the loops of the definition, compiled by Numba, in an order that suits the processor.
+
+The loops of `conv2d_loops`, in blocks of output pixels by output channels; compiled.py has them.  Innermost are the channels: they lie
+side by side in w and in y, so that the compiler puts them into vector registers.  Around them, two pixels and four terms of their sums
+are written out, so that a weight that was loaded serves two pixels, and a total that was loaded takes four products.  No sum is reordered:
+products are added in the order of the definition, and a product and its addition may be rounded once instead of twice (a fused
+multiply-add).
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+import os
+import threading
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convverify.dtypes import numpy_dtype
 from convverify.kernels import kernels, problem_of
+from convverify.problem import Problem
+from convverify.threads import thread_count
+
+_PIXELS = 32  # of a block at most: each weight that is read from memory is used as often
+_WINDOWS = 1 << 18  # elements of a block's windows at most, if that leaves two pixels
+_PARALLEL = 1 << 20  # multiply-adds that are worth waking other threads for
+
+# Numba's "workqueue" threads end the process when two callers use them at once, and those of GNU OpenMP when a forked child does
+# (Numba's documentation, "The Threading Layers").  Who finds the lock taken, and a forked child, computes on the thread it has.
+_threads_in_use = threading.Lock()
+_forked = False
+
+
+def _after_fork() -> None:
+    global _threads_in_use, _forked
+    _threads_in_use, _forked = threading.Lock(), True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @kernels.register("loops_compiled")
 def conv2d_loops_compiled(
     x: npt.NDArray[Any], w: npt.NDArray[Any], *, strides: Any = (1, 1), padding: Any = "VALID", dilations: Any = (1, 1), groups: int = 1
 ) -> npt.NDArray[Any]:
-    """The seven loops compiled by Numba, summing in float32 (float64 for float64 operands).
+    """The loops compiled by Numba, blocked and on threads, summing in float32 (float64 for float64 operands).
 
-    Parameters, result and errors are those of `conv2d_loops`.
+    Parameters, result and errors are those of `conv2d_loops`.  The first call for each precision compiles, or loads what an earlier
+    process has compiled.  The result is the same, bit for bit, on any number of threads.
     """
     problem = problem_of(x, w, strides, padding, dilations, groups)
-    accumulator = np.float64 if x.dtype == np.float64 else np.float32
+    accumulator = np.dtype(np.float64 if problem.dtype == "float64" else np.float32)
     y = np.zeros(problem.output_shape, accumulator)
-    image, weight = np.ascontiguousarray(x, dtype=accumulator), np.ascontiguousarray(w, dtype=accumulator)
-    _compiled_loops()(image, weight, y, problem.strides, (problem.pads[0][0], problem.pads[1][0]), problem.dilations, groups)
-    return y.astype(x.dtype, copy=False)
+    if not problem.is_empty and problem.terms:
+        _convolve(problem, _plain(x, accumulator), _plain(w, accumulator).reshape(problem.terms, -1), y.reshape(-1, problem.out_channels))
+    return y.astype(numpy_dtype(problem.dtype), copy=False)
 
 
-@functools.cache
-def _compiled_loops() -> Callable[..., None]:
-    """Compile at the first call: importing Numba takes longer than everything else here."""
+def _plain(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return the array, or a copy, as the one form that is compiled for: C-contiguous, aligned, not writeable."""
+    plain = np.require(array, dtype, ["C", "ALIGNED"]).view(np.ndarray)
+    plain.flags.writeable = False
+    return plain
+
+
+def _convolve(problem: Problem, x: npt.NDArray[Any], weights: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
+    from convverify import compiled
+
+    (top, _), (left, _) = problem.pads
+    batch, rows, columns, out_channels = problem.output_shape
+    if problem.groups == problem.in_channels == out_channels:
+        pixels, blocks = 0, batch * rows
+    else:
+        pixels = max(2, min(_PIXELS, _WINDOWS // problem.terms))
+        parts = -(-out_channels // problem.groups // compiled.CHANNELS)
+        blocks = -(-len(y) // pixels) * problem.groups * parts
+    arguments = (
+        blocks, pixels, x, weights, y, (problem.kernel_height, problem.kernel_width), (rows, columns),
+        problem.strides, (top, left), problem.dilations, problem.groups,
+    )  # fmt: skip
+    threads = thread_count()
+    if threads > 1 and blocks > 1 and problem.macs >= _PARALLEL and not _forked and _threads_in_use.acquire(blocking=False):
+        try:
+            _on_threads(threads, arguments)
+        finally:
+            _threads_in_use.release()
+    else:
+        compiled.convolve(*arguments)
+
+
+def _on_threads(threads: int, arguments: tuple[Any, ...]) -> None:
     import numba
 
-    compiled: Callable[..., None] = numba.njit(cache=True, nogil=True)(_loops)
-    return compiled
+    from convverify import compiled
 
-
-def _loops(x: Any, w: Any, y: Any, strides: Any, pads: Any, dilations: Any, groups: int) -> None:
-    batch, height, width, _ = x.shape
-    kernel_height, kernel_width, group_inputs, out_channels = w.shape
-    _, out_height, out_width, _ = y.shape
-    group_outputs = max(1, out_channels // groups)
-    for n in range(batch):
-        for i in range(out_height):
-            for j in range(out_width):
-                for a in range(kernel_height):
-                    row = i * strides[0] + a * dilations[0] - pads[0]
-                    if row < 0 or row >= height:
-                        continue
-                    for b in range(kernel_width):
-                        column = j * strides[1] + b * dilations[1] - pads[1]
-                        if column < 0 or column >= width:
-                            continue
-                        for k in range(out_channels):
-                            first = k // group_outputs * group_inputs
-                            for c in range(group_inputs):
-                                y[n, i, j, k] += x[n, row, column, first + c] * w[a, b, c, k]
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    try:
+        compiled.convolve_parallel(*arguments)
+    finally:
+        numba.set_num_threads(before)
