@@ -157,10 +157,10 @@ def mutants(names: tuple[str, ...], **values: Any) -> int:
 
 @main.command("list")
 @click.argument(
-    "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "suites"])
+    "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "unusual", "suites"])
 )
 def list_(what: str | None) -> None:
-    """Show what can be named: kernels, references, properties, values, layouts, mutants, suites."""
+    """Show what can be named: kernels, references, properties, values, layouts, suites, mutants, unusual kernels."""
     from convverify.reporting.plain import show_registries
 
     show_registries(what)

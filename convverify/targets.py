@@ -17,8 +17,9 @@ from convverify.kernels import kernels
 from convverify.mutants import mutants
 from convverify.references import references
 from convverify.registry import Registry
+from convverify.unusual import unusual
 
-SHIPPED: tuple[Registry, ...] = (kernels, references, mutants)
+SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual)
 
 
 class TargetError(ValueError):

@@ -12,6 +12,7 @@ _REGISTRIES = {
     "layouts": "convverify.layouts:layouts",
     "suites": "convverify.suites:suites",
     "mutants": "convverify.mutants:mutants",
+    "unusual": "convverify.unusual:unusual",
 }
 
 
@@ -30,8 +31,8 @@ def show_registries(what: str | None) -> None:
             registry = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError:
             continue
-        if what is None and title == "mutants":
-            print(f"mutants: {len(registry)} (convverify list mutants)")
+        if what is None and title in ("mutants", "unusual"):
+            print(f"{title}: {len(registry)} (convverify list {title})")
             continue
         print(f"{title}:")
         width = max((len(entry.name) for entry in registry), default=0)
