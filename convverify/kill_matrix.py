@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from convverify.case import Case
+from convverify.dtypes import DEFAULT_DTYPES
 from convverify.events import Event, Found, Progress, Started
 from convverify.mutants import mutants
 from convverify.options import Options
+from convverify.registry import Entry
 from convverify.report import REFUTED, VERIFIED
 from convverify.unusual import unusual
 from convverify.verification import Verification
@@ -65,7 +67,7 @@ def run_one(name: str, seed: int, max_examples: int) -> Row:
 
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as corpus:
-        options = Options(name, references=(), seed=seed, max_examples=max_examples, corpus=corpus)
+        options = Options(name, references=(), seed=seed, max_examples=max_examples, corpus=corpus, dtypes=_dtypes(entry))
         report = Verification(options, listen).run()
     total = time.perf_counter() - start
     row = Row(name, entry.traits.get("fault_class", "correct"), expected, report.verdict, issue=entry.traits.get("issue", ""), seed=seed)
@@ -77,6 +79,12 @@ def run_one(name: str, seed: int, max_examples: int) -> Row:
         seconds=first[0] if first else total, total=total, case=example.case, size=_size(example.case), minimal=example.minimal,
         diagnosis=example.diagnosis[0] if example.diagnosis else "",
     )  # fmt: skip
+
+
+def _dtypes(entry: Entry) -> tuple[str, ...]:
+    """Return the dtypes to explore: those of every run, or the one in which alone the fault shows."""
+    dtype = Case.parse(entry.traits["witness"]).problem.dtype if "witness" in entry.traits else "float32"
+    return DEFAULT_DTYPES if dtype in DEFAULT_DTYPES else (dtype,)
 
 
 def _size(line: str) -> int:
