@@ -102,7 +102,7 @@ class Case:
         """
         if "=" not in line:
             return cls(Problem.parse(line))
-        tokens = dict(split_tokens(line))
+        tokens = split_tokens(line)
         elements: dict[str, list[tuple[tuple[int, ...], float]]] = {"x": [], "w": []}
         for key in [key for key in tokens if "[" in key]:
             match = _ELEMENT.match(key)

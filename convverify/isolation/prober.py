@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -19,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.case import Case
-from convverify.kernel import Kernel
+from convverify.kernel import Kernel, make_kernel
 from convverify.operands import Array
 from convverify.properties import judge
+from convverify.references import exact
 from convverify.targets import TargetError, find_kernel
 from convverify.trial import Finding, Trial, is_float
 
@@ -99,6 +101,10 @@ def main(target: str, data_format: str, accuracy: str) -> None:
     except TargetError as error:
         _say(writer, {"failed": str(error)})
         return
+    for layout in ("contiguous", "guarded"):  # load now what every child would load anew, with a kernel that is not under test
+        answer(make_kernel(exact.conv2d), {"case": f"x=1x3x3x2 w=2x2x2x2 values=integers layouts={layout},contiguous"})
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that a fork shares
     _say(writer, {"ready": os.getpid()})
     while line := _line(reader):
         child = os.fork()
