@@ -27,7 +27,8 @@ def depthwise(problem: Problem, x: Array, weights: Array, y: Array, threads: int
     tile = min(columns, max(1, _ROW // channels)) if merged else 1
     repeated = np.empty((problem.kernel_height, problem.kernel_width, tile, channels), dtype)
     repeated[...] = weights
-    blocks = [part for block in blocks_of(problem, max(1, _BLOCK // channels)) for part in (_split(block, tile) if merged else [block])]
+    pixels = max(1, _BLOCK // (channels * problem.strides[0] * problem.strides[1]))
+    blocks = [part for block in blocks_of(problem, pixels) for part in (_split(block, tile) if merged else [block])]
 
     def compute(block: Block) -> None:
         target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]
