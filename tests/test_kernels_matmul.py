@@ -29,6 +29,7 @@ THREADED = (  # large enough for threads; every way that matmul can go
     "x=2x40x41x40 w=3x3x1x80 strides=2x2 padding=SAME",
     "x=2x40x41x32 w=3x3x8x64 strides=1x2 padding=2,1,0,3 dilations=2x1",
     "x=40x16x17x3 w=3x3x3x16",
+    "x=45x17x16x2 w=5x3x2x16 strides=2x3 padding=SAME",
     "x=2x66x64x16 w=3x5x16x33 strides=2x1 padding=SAME",
     "x=2x30x201x12 w=3x3x12x8 padding=SAME",
     "x=2x61x205x3 w=7x7x3x16 strides=2x2 padding=3,3,3,3",

@@ -84,16 +84,17 @@ def plan(problem: Problem) -> Plan:
         count = min(4, outputs // 128)
         edges = [outputs * piece // count // 16 * 16 for piece in range(count)] + [outputs]
         return Plan(blocks_of(problem, total), [slice(low, high) for low, high in itertools.pairwise(edges)], False)
+    pixels = max(_PATCHES // patch, min(_GEMM_PIXELS, _MOST_PATCHES // patch))
+    enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), _GEMM_PIXELS)
     by_columns = problem.groups == 1 < problem.kernel_height and problem.dilations[0] == 1
-    by_columns = by_columns and columns >= (_GEMM_PIXELS // 2 if run <= _SHORT else _GEMM_PIXELS)
-    if by_columns:
+    if by_columns and columns >= (_GEMM_PIXELS // 2 if run <= _SHORT else _GEMM_PIXELS):
         fitting = _COLUMNS // (columns * run * itemsize) - problem.kernel_height
         pixels = columns * max(1, fitting // problem.strides[0])
     else:
-        pixels = max(_PATCHES // patch, min(_GEMM_PIXELS, _MOST_PATCHES // patch))
-    pixels = min(pixels, _STRIP // (problem.strides[0] * problem.strides[1] * problem.in_channels * itemsize))
-    enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), _GEMM_PIXELS)
-    return Plan(blocks_of(problem, min(pixels, enough)), [slice(0, outputs)], by_columns)
+        images = min(batch, min(pixels, enough) // (rows * columns))
+        by_columns = by_columns and run <= _SHORT and images * columns >= _GEMM_PIXELS // 2
+    pixels = min(pixels, enough, _STRIP // (problem.strides[0] * problem.strides[1] * problem.in_channels * itemsize))
+    return Plan(blocks_of(problem, pixels), [slice(0, outputs)], by_columns)
 
 
 def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int) -> None:
@@ -104,20 +105,23 @@ def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int
 
     def patches_of(block: Block) -> Array:
         seen = windows.of(block)
-        if by_columns and len(seen) == 1:
+        if by_columns:
             return _columns(seen, problem.strides[0])
         return _patches(seen, groups, neighbours=problem.strides == (1, 1))
 
     def multiply(patches: Array, block: Block, part: slice) -> None:
-        target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]
-        if groups == 1:
-            out = target.reshape(*patches.shape[:-1], outputs)[..., part]
+        target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end, :]
+        if by_columns:
+            target = target.transpose(1, 0, 2, 3)
+        elif groups == 1:
+            target = target.reshape(block.pixels, outputs)[:, part]
         else:
-            out = target.reshape(block.pixels, groups, outputs).transpose(1, 0, 2)[..., part]
-        if y.dtype == weights.dtype:
-            np.matmul(patches, factor[..., part], out=out)
+            target = target.reshape(block.pixels, groups, outputs).transpose(1, 0, 2)[..., part]
+        if y.dtype == weights.dtype and not (by_columns and target.shape[1] > 1):
+            np.matmul(patches, factor[..., part], out=target[:, 0] if by_columns else target)
         else:
-            out[...] = np.matmul(patches, factor[..., part], out=scratch.array("product", out.shape, weights.dtype))
+            product = scratch.array("product", (*patches.shape[:-1], target.shape[-1]), weights.dtype)
+            target[...] = np.matmul(patches, factor[..., part], out=product).reshape(target.shape)
 
     if len(channels) == 1:
         run_pieces(lambda block: multiply(patches_of(block), block, channels[0]), blocks, threads)
@@ -144,16 +148,19 @@ def _patches(seen: Array, groups: int, neighbours: bool) -> Array:
 
 
 def _columns(seen: Array, stride: int) -> Array:
-    """Return one image's windows as (rows, columns, terms), a view of a copy of (columns, rows of the image, kernel width, C).
+    """Return the windows as (rows, images * columns, terms), a view of a copy (images, columns, rows of the image, kernel width, C).
 
     In the copy a window's rows follow each other, so that each window is a run of memory, and those of a row of outputs are a matrix;
     a pixel is copied once for each column of the kernel, and not for each row.
     """
-    _, rows, columns, height, width, channels = seen.shape
+    images, rows, columns, height, width, channels = seen.shape
     image_rows = (rows - 1) * stride + height
-    _, _, by_column, by_row, *inner = seen.strides
-    source = np.lib.stride_tricks.as_strided(seen, (columns, image_rows, width, channels), (by_column, by_row, *inner), writeable=False)
+    by_image, _, by_column, by_row, *inner = seen.strides
+    source = np.lib.stride_tricks.as_strided(
+        seen, (images, columns, image_rows, width, channels), (by_image, by_column, by_row, *inner), writeable=False
+    )
     copy = scratch.array("patches", source.shape, seen.dtype)
     np.copyto(copy, source)
-    by_column, by_row, _, by_channel = copy.strides
-    return np.ndarray((rows, columns, height * width * channels), seen.dtype, copy, strides=(stride * by_row, by_column, by_channel))
+    _, by_column, by_row, _, by_channel = copy.strides
+    shape = (rows, images * columns, height * width * channels)
+    return np.ndarray(shape, seen.dtype, copy, strides=(stride * by_row, by_column, by_channel))
