@@ -46,6 +46,8 @@ def elementwise_bound(problem: Problem, magnitude: Floats, largest_x: float, lar
     """
     form = FORMATS[problem.dtype]
     relative = gamma(problem.terms + 1, form.unit_roundoff) + 2.0 * gamma(problem.terms, 2.0**-53)
+    if math.isinf(relative):
+        return np.full_like(magnitude, np.inf)  # also where the magnitude is 0, which would make NaN of it
     lost = 2 * problem.terms + 1 + problem.terms * (largest_x + largest_w)
     with np.errstate(all="ignore"):
         return relative * magnitude + lost * form.smallest_normal * (1.0 + relative)

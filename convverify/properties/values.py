@@ -55,6 +55,8 @@ def matches_reference(trial: Trial) -> Verdict:
     """The result equals the reference's: exactly on integers, within the sum of both bounds on reals."""
     if not trial.answered or not trial.references or trial.first_values is None:
         return NOT_JUDGED
+    if trial.case.stage == "rounding" and not np.isfinite(trial.bound).all():
+        return NOT_JUDGED  # n u >= 1: neither bound says anything
     actual = trial.first_values.astype(np.float64)
     judged = False
     for reference in trial.references:
