@@ -40,7 +40,7 @@ def test_a_line_says_only_what_is_not_ordinary() -> None:
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
-    words = "x=1x5x6x4 w=3x3x2x2 strides=2x1 padding=same dtype=float64".split()
+    words = ["x=1x5x6x4", "w=3x3x2x2", "strides=2x1", "padding=same", "dtype=float64"]
     assert len({Problem.parse(" ".join(order)) for order in itertools.permutations(words)}) == 1
 
 
