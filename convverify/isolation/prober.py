@@ -55,7 +55,6 @@ def answer(kernel: Kernel, request: dict[str, Any]) -> dict[str, Any]:
         "judged": judged,
         "mentions": trial.mentions,
         "kernel": {"spellings": dict(kernel.keywords), "data_format": kernel.data_format, "accuracy": kernel.accuracy},
-        "output": encode(trial.first_values) if request.get("output") and has_numbers(trial) else None,
     }
     if finding is not None:
         result["finding"] = _plain(finding, bool(request.get("arrays")))
@@ -88,6 +87,18 @@ def repeat_until_wrong(kernel: Kernel, line: str, calls: int, seconds: float) ->
         if time.monotonic() > deadline:
             break
     return 0
+
+
+def diagnosis(kernel: Kernel, request: dict[str, Any]) -> list[str]:
+    """Hold the kernel's outputs on failing cases against known faults."""
+    from convverify.diagnosis import diagnose
+
+    failures = []
+    for line in request["diagnose"]:
+        trial = Trial(kernel, Case.parse(line))
+        if has_numbers(trial) and trial.first_values is not None:
+            failures.append((trial.case, trial.first_values.astype(np.float64)))
+    return list(diagnose(failures, without=request["without"]))
 
 
 def main(target: str, data_format: str, accuracy: str) -> None:
@@ -125,6 +136,8 @@ def _serve(kernel: Kernel, line: bytes, reader: int, writer: int) -> None:
                 break
             if "calls" in request:
                 _say(writer, {"number": repeat_until_wrong(kernel, request["case"], request["calls"], request["seconds"])})
+            elif "diagnose" in request:
+                _say(writer, {"diagnosis": diagnosis(kernel, request)})
             else:
                 _say(writer, answer(kernel, request))
             line = _line(reader)
