@@ -73,10 +73,9 @@ class Case:
     def operands(self, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[Operand, Operand]:
         """Return x and w placed in memory, their axes permuted to the order that the kernel takes."""
         x, w = self.values()
-        bits = (self.seed * 0x9E3779B97F4A7C15 + 0x1234567) & _MASK
         return (
-            place(x.transpose(axes[0]), self.layouts[0], bits >> 8),
-            place(w.transpose(axes[1]), self.layouts[1], (bits * 0xD1342543DE82EF95 & _MASK) >> 8),
+            place(x.transpose(axes[0]), self.layouts[0], _mixed(2 * self.seed)),
+            place(w.transpose(axes[1]), self.layouts[1], _mixed(2 * self.seed + 1)),
         )
 
     def with_(self, **changes: Any) -> Case:
@@ -103,7 +102,7 @@ class Case:
         """
         if "=" not in line:
             return cls(Problem.parse(line))
-        tokens = dict(split_tokens(line))
+        tokens = split_tokens(line)
         elements: dict[str, list[tuple[tuple[int, ...], float]]] = {"x": [], "w": []}
         for key in [key for key in tokens if "[" in key]:
             match = _ELEMENT.match(key)
@@ -127,6 +126,14 @@ class Case:
                 if len(index) != 4 or any(not 0 <= i < extent for i, extent in zip(index, shape, strict=True)):
                     raise ValueError(f"{name}[{','.join(map(str, index))}] lies outside {name}, whose shape is {shape}")
         return cls(problem, style, (names[0], names[1]), seed, tuple(elements["x"]), tuple(elements["w"]), calls)
+
+
+def _mixed(seed: int) -> int:
+    """Return 64 well-mixed bits of a seed (Steele, Lea and Flood 2014: the output function of SplitMix64)."""
+    bits = (seed + 0x9E3779B97F4A7C15) & _MASK
+    bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+    bits = (bits ^ bits >> 27) * 0x94D049BB133111EB & _MASK
+    return bits ^ bits >> 31
 
 
 def _stage_of_given(case: Case) -> str:

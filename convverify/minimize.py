@@ -6,6 +6,7 @@ here means something that can be checked: one less in any extent, and the case p
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -251,7 +252,9 @@ def _simplify_values(case: Case, test: Fails) -> Case:
         for position in range(len(getattr(given, name))):
             elements: Elements = getattr(given, name)
             index, value = elements[position]
-            for simpler in (1.0, 2.0, 3.0, float(position + 1), -1.0, round(value / 2.0)):
+            if not math.isfinite(value):
+                continue
+            for simpler in (1.0, 2.0, 3.0, float(position + 1), -1.0, float(round(value / 2.0))):
                 if (simpler and abs(simpler) < abs(value)) or (simpler == 1.0 and value == -1.0):
                     candidate = given.with_(**{name: (*elements[:position], (index, simpler), *elements[position + 1 :])})
                     if test(candidate):

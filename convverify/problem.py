@@ -211,7 +211,7 @@ class Problem:
             from convverify.benchdnn import parse_descriptor
 
             return parse_descriptor(line)[0]
-        return cls.from_tokens(dict(split_tokens(line)))
+        return cls.from_tokens(split_tokens(line))
 
     @classmethod
     def from_tokens(cls, tokens: dict[str, str]) -> Problem:
@@ -247,16 +247,16 @@ class Problem:
         )  # fmt: skip
 
 
-def split_tokens(line: str) -> list[tuple[str, str]]:
-    """Split 'key=value key=value' into pairs; ValueError for a word without '=' and for a key given twice."""
-    pairs: list[tuple[str, str]] = []
+def split_tokens(line: str) -> dict[str, str]:
+    """Split 'key=value key=value' into {key: value}; ValueError for a word without '=' and for a key given twice."""
+    pairs: dict[str, str] = {}
     for word in line.split():
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise ValueError(f"{word!r} is not of the form key=value")
-        if any(key == known for known, _ in pairs):
+        if key in pairs:
             raise ValueError(f"key {key!r} is given twice")
-        pairs.append((key, value))
+        pairs[key] = value
     return pairs
 
 

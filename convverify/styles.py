@@ -53,7 +53,7 @@ def _thin(problem: Problem, w: Floats) -> Floats:
     limit = FORMATS[problem.dtype].exact_integers
     if problem.terms <= limit:
         return w
-    columns = w.reshape(-1, w.shape[-1])
+    columns = w.reshape(problem.terms, problem.out_channels)
     stride = -(-columns.shape[0] // limit)
     kept = (np.arange(columns.shape[0])[:, None] + np.arange(columns.shape[1])[None, :]) % stride == 0
     return np.where(kept, columns, 0.0).reshape(w.shape)
@@ -122,7 +122,7 @@ def mixed(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tup
 def cancelling(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """A large common part in x and weights that come in opposite pairs: the result is small beside its terms."""
     w = _bell(bits_w)
-    columns = w.reshape(-1, w.shape[-1])
+    columns = w.reshape(problem.terms, problem.out_channels)
     half = columns.shape[0] // 2
     columns[half : 2 * half] = -columns[:half]
     return _uniform(bits_x) * 2.0**-6 + 1.0, w

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -19,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.case import Case
-from convverify.kernel import Kernel
+from convverify.kernel import Kernel, make_kernel
 from convverify.operands import Array
 from convverify.properties import judge
+from convverify.references import exact
 from convverify.targets import TargetError, find_kernel
 from convverify.trial import Finding, Trial, is_float
 
@@ -53,7 +55,6 @@ def answer(kernel: Kernel, request: dict[str, Any]) -> dict[str, Any]:
         "judged": judged,
         "mentions": trial.mentions,
         "kernel": {"spellings": dict(kernel.keywords), "data_format": kernel.data_format, "accuracy": kernel.accuracy},
-        "output": encode(trial.first_values) if request.get("output") and has_numbers(trial) else None,
     }
     if finding is not None:
         result["finding"] = _plain(finding, bool(request.get("arrays")))
@@ -88,6 +89,18 @@ def repeat_until_wrong(kernel: Kernel, line: str, calls: int, seconds: float) ->
     return 0
 
 
+def diagnosis(kernel: Kernel, request: dict[str, Any]) -> list[str]:
+    """Hold the kernel's outputs on failing cases against known faults."""
+    from convverify.diagnosis import diagnose
+
+    failures = []
+    for line in request["diagnose"]:
+        trial = Trial(kernel, Case.parse(line))
+        if has_numbers(trial) and trial.first_values is not None:
+            failures.append((trial.case, trial.first_values.astype(np.float64)))
+    return list(diagnose(failures, without=request["without"]))
+
+
 def main(target: str, data_format: str, accuracy: str) -> None:
     """Serve requests until the standard input ends."""
     reader, writer = os.dup(0), os.dup(1)
@@ -99,6 +112,10 @@ def main(target: str, data_format: str, accuracy: str) -> None:
     except TargetError as error:
         _say(writer, {"failed": str(error)})
         return
+    for layout in ("contiguous", "guarded"):  # load now what every child would load anew, with a kernel that is not under test
+        answer(make_kernel(exact.conv2d), {"case": f"x=1x3x3x2 w=2x2x2x2 values=integers layouts={layout},contiguous"})
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that a fork shares
     _say(writer, {"ready": os.getpid()})
     while line := _line(reader):
         child = os.fork()
@@ -119,6 +136,8 @@ def _serve(kernel: Kernel, line: bytes, reader: int, writer: int) -> None:
                 break
             if "calls" in request:
                 _say(writer, {"number": repeat_until_wrong(kernel, request["case"], request["calls"], request["seconds"])})
+            elif "diagnose" in request:
+                _say(writer, {"diagnosis": diagnosis(kernel, request)})
             else:
                 _say(writer, answer(kernel, request))
             line = _line(reader)

@@ -88,7 +88,9 @@ def _options(target: str, values: dict[str, Any]) -> Options:
         raise click.UsageError(str(error)) from None
 
 
-def mutants(names: tuple[str, ...], seeds: int, seed: int, max_examples: int, jobs: int, json_file: str | None, markdown_file: str | None) -> int:
+def mutants(
+    names: tuple[str, ...], seeds: int, seed: int, max_examples: int, jobs: int, json_file: str | None, markdown_file: str | None
+) -> int:
     """Make the kill matrix and print it; return 0 where every verdict is the right one."""
     from convverify import kill_matrix
 
