@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from convverify.kernel import Kernel
-from convverify.trial import Array, Floats, ReferenceFault, Trial
+from convverify.trial import Array, Floats, ReferenceFault, Trial, told
 
 
 def consult(trial: Trial, reference: Kernel) -> Floats | None:
@@ -31,7 +31,7 @@ def _ask(trial: Trial, reference: Kernel) -> tuple[Floats | None, str]:
     except NotImplementedError:
         return None, ""
     except Exception as error:
-        return None, f"it raised {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return None, f"it raised {told(error)}"
     if answer.shape != trial.problem.output_shape:
         return None, f"its result has shape {answer.shape}, where {trial.problem.output_shape} is right"
     result = answer.astype(np.float64)

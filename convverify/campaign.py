@@ -26,7 +26,7 @@ from convverify.properties.values import matches_reference
 from convverify.statistics import Statistics
 from convverify.styles import styles
 from convverify.targets import TargetError, find_kernel
-from convverify.trial import Finding, Trial, Watch, _unwatched
+from convverify.trial import Finding, Trial, Watch, told, unwatched
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
 _SLOW_BUDGET = 1 << 14
@@ -63,7 +63,7 @@ class Campaign:
 
     def __init__(self, options: Options, task: Task, emit: Listener, journal: Journal | None = None) -> None:
         self.options, self.task, self.emit, self.journal = options, task, emit, journal
-        self.watch: Watch = journal.watch if journal else _unwatched
+        self.watch: Watch = journal.watch if journal else unwatched
         self.statistics = Statistics()
         self.references: tuple[Kernel, ...] = ()
         self._seen: set[Problem] = set()
@@ -247,7 +247,7 @@ class Campaign:
             self.emit(Failed("usage", f"reference: {error}"))
             return False
         except BaseException as error:
-            self.emit(Failed("reference", f"the reference cannot be had: {type(error).__name__}: {error}"))
+            self.emit(Failed("reference", f"the reference cannot be had: {told(error)}"))
             return False
         self.references = loaded
         self.statistics.startup = time.perf_counter() - start

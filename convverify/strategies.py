@@ -31,7 +31,7 @@ EDGES = tuple(sorted({edge + step for edge in (8, 16, 32, 64, 128, 256) for step
 _FOCUSES = (
     (), (), (), (), ("width",), ("height",), ("in_channels",), ("out_channels",), ("batch",), ("height", "width"),
     ("in_channels", "out_channels"), ("groups",), ("width", "out_channels"), ("width", "in_channels"), ("in_channels", "deep"),
-    ("kernel",), ("batch", "width"), ("groups", "out_channels"), ("height", "in_channels"), ("oversize",), ("batch", "out_channels"),
+    ("kernel",), ("batch", "width"), ("oversize",), ("groups", "out_channels"), ("height", "in_channels"), ("oversize",), ("batch", "out_channels"),
 )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def problems(
 
     Parameters
     ----------
-    strides, dilations : strategies for one axis's integer (default: 1 to 4 and 1 to 3, mostly 1)
+    strides, dilations : strategies for one axis's integer (default: 1 to 7 and 1 to 6, mostly 1 and 2)
     padding : a strategy, or a selection of "VALID", "SAME" and "EXPLICIT" (default: all three)
     grouped : whether to draw grouped and depthwise problems
     dtypes : names of the dtypes to draw from
@@ -76,9 +76,9 @@ def problems(
         if unknown or not padding:
             raise ValueError(f"padding must be a strategy or a selection of VALID, SAME and EXPLICIT, not {padding!r}")
     return _problems(
-        strides if strides is not None else st.sampled_from((1, 1, 1, 2, 2, 3, 4)),
+        strides if strides is not None else st.sampled_from((1, 1, 1, 1, 2, 2, 2, 3, 4, 5, 7)),
         padding if isinstance(padding, st.SearchStrategy) else st.sampled_from(tuple(padding or ("VALID", "SAME", "EXPLICIT"))),
-        dilations if dilations is not None else st.sampled_from((1, 1, 1, 1, 2, 2, 3)),
+        dilations if dilations is not None else st.sampled_from((1, 1, 1, 1, 1, 1, 2, 2, 3, 5, 6)),
         grouped,
         st.sampled_from(tuple(dtypes)),
         max_macs,
@@ -97,8 +97,8 @@ _SMALL = st.integers(1, 6)
 _CHANNELS = st.integers(1, 8)
 _BATCHES = st.sampled_from((1, 1, 2, 3, 4))
 _GROUPS = st.sampled_from((1, 1, 1, 1, 1, 2, 2, 3, 4, 6))
-_PADS = st.integers(0, 5)
-_SLACK = st.integers(0, 3)
+_PADS = st.sampled_from((0, 0, 1, 1, 2, 3, 4, 5, 9))
+_SLACK = st.integers(0, 6)
 _LARGE = st.one_of(st.sampled_from(EDGES), st.integers(5, 300))
 _DEEP = st.sampled_from((300, 511, 513, 640, 1000, 1025, 1027, 1030, 2049))
 _FOCUS = st.sampled_from(_FOCUSES)
@@ -139,7 +139,7 @@ def _problems(
         in_channels, out_channels = max(1, in_channels // groups), max(1, out_channels // groups)
     extents, explicit = [], []
     for outputs, kernel, step, spread in zip((rows, columns), (kernel_height, kernel_width), stride, dilation, strict=True):
-        effective, slack = (kernel - 1) * spread + 1, draw(_SLACK) % step
+        effective, slack = (kernel - 1) * spread + 1, draw(_SLACK) % step if step > 1 else 0
         extent = outputs * step - slack if pads == "SAME" else (outputs - 1) * step + effective + slack
         if pads == "EXPLICIT":
             explicit.append((draw(_PADS), draw(_PADS)))

@@ -81,7 +81,8 @@ class Times:
     operands: float = 0.0
 
 
-def _unwatched(activity: str) -> AbstractContextManager[None]:
+def unwatched(activity: str) -> AbstractContextManager[None]:
+    """Watch nothing: for trials outside a worker."""
     return nullcontext()
 
 
@@ -91,7 +92,7 @@ class Trial:
 
     kernel: Kernel
     case: Case
-    watch: Watch = _unwatched
+    watch: Watch = unwatched
     times: Times = field(default_factory=Times)
     references: tuple[Kernel, ...] = ()
     thorough: bool = True
@@ -275,6 +276,15 @@ class Trial:
             fraction = float(np.nanmax(np.where(self.bound > 0, error / self.bound, 0.0)))
             ulp = error / ulp_of(self.expected, self.problem.dtype)
         return Accuracy(fraction, float(np.nanmax(ulp, initial=0.0)))
+
+
+def told(error: BaseException) -> str:
+    """Return an exception in one line; an exception may refuse even to be printed."""
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:
+        text = "(its message cannot be had)"
+    return f"{type(error).__name__}{': ' + text[:300] if text else ''}"
 
 
 def is_float(array: Array) -> bool:

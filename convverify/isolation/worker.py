@@ -17,6 +17,7 @@ from convverify.campaign import Campaign, Task
 from convverify.events import Event, Failed, to_line
 from convverify.isolation.journal import Journal
 from convverify.options import Options
+from convverify.trial import told
 
 
 def main(directory: str, number: str) -> None:
@@ -41,7 +42,7 @@ def main(directory: str, number: str) -> None:
     try:
         Campaign(options, task, emit, Journal(place / f"journal-{number}")).run()
     except BaseException as error:
-        emit(Failed("internal", f"the harness failed: {type(error).__name__}: {error}"))
+        emit(Failed("internal", f"the harness failed: {told(error)}"))
         raise
     finally:
         os._exit(0)  # whatever threads or exit handlers the kernel has left behind

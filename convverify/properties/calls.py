@@ -13,7 +13,7 @@ from convverify.case import Case
 from convverify.companions import companion, signed
 from convverify.operands import place
 from convverify.properties import NOT_JUDGED, Verdict, properties
-from convverify.trial import Array, Call, Finding, Trial
+from convverify.trial import Array, Call, Finding, Trial, told
 
 _THREADS, _ROUNDS = 4, 3
 
@@ -140,7 +140,7 @@ def _frequent_switches() -> Iterator[None]:
 
 def _failure(call: Call) -> str:
     if call.error is not None:
-        return f"raised {type(call.error).__name__}: {' '.join(str(call.error).split())[:200]}"
+        return f"raised {told(call.error)}"
     return "" if call.result is not None else f"returned {type(call.raw).__name__}, not an array"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convverify.properties import NOT_JUDGED, Verdict, properties
-from convverify.trial import Array, Finding, Trial
+from convverify.trial import Array, Finding, Trial, told
 
 
 @properties.register("inputs_unchanged", rank=10)
@@ -37,8 +37,8 @@ def memory_layout(trial: Trial) -> Verdict:
     if trial.first.error is not None:
         if not trial.plain_is_right:
             return NOT_JUDGED
-        text = f"{type(trial.first.error).__name__}: {trial.first.error}"
-        return Finding("memory_layout", f"with {layouts}, the kernel raised {text[:200]}; it is right on contiguous operands")
+        text = told(trial.first.error)
+        return Finding("memory_layout", f"with {layouts}, the kernel raised {text}; it is right on contiguous operands")
     if not trial.answered:
         return NOT_JUDGED
     wrong = trial.value_fault
