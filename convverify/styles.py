@@ -99,6 +99,37 @@ def cancelling_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: C
     return magnitude - x % max(1, magnitude // 2), _thin(problem, w)
 
 
+_NOTABLE = np.array([-9999, 9999, -999, 127, 128, -128, 255, 256, 32767, 32768, -32768, 65504, 65535, 65536, 1e7, -1e20])
+
+
+@styles.register(stage="exact")
+def simple(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """What short cuts look for: weights all one, all zero, or an identity; images of zeros, ones, or numbers with a meaning elsewhere."""
+    budget = _exact_budget(problem)
+    w = _integers(bits_w, 1)
+    kind = choices.below(6)
+    if kind == 0:
+        w = np.zeros_like(w)
+    elif kind in (1, 2):
+        w = np.ones_like(w)
+    elif kind == 3 and w.size:
+        w = np.zeros_like(w)
+        diagonal = np.arange(min(w.shape[2], w.shape[3]))
+        w[w.shape[0] // 2, w.shape[1] // 2, diagonal, diagonal] = 1.0
+    x = _integers(bits_x, min(budget, 3))
+    kind = choices.below(5)
+    if kind == 0:
+        x = np.zeros_like(x)
+    elif kind == 1:
+        x = np.ones_like(x)
+    elif kind in (2, 3):
+        allowed = _NOTABLE[np.abs(_NOTABLE) <= budget]
+        if allowed.size:
+            picked = allowed[(bits_x % np.uint64(allowed.size)).astype(np.int64)]
+            x = np.where(bits_x >> np.uint64(61) == 0, picked, x)
+    return x, _thin(problem, w)
+
+
 @styles.register(stage="rounding")
 def normal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Close to normally distributed, variance 1."""
@@ -148,8 +179,10 @@ def tiny(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tupl
 
 @styles.register(stage="rounding")
 def subnormal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """Subnormal numbers in x, ordinary ones in w: they may be flushed, not mistaken."""
+    """Subnormal numbers in x or in w, ordinary ones in the other: they may be flushed, not mistaken."""
     smallest = FORMATS[problem.dtype].smallest_normal
+    if choices.below(2):
+        return _bell(bits_x), _uniform(bits_w) * smallest
     return _uniform(bits_x) * smallest, _bell(bits_w)
 
 
