@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def main(directory: str, number: str) -> None:
     """Run the task that the supervisor has written down."""
     with contextlib.suppress(Exception):
         faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nobody interrupts a worker but its kernel, and then that shall show
     place = Path(directory)
     options = Options.from_json((place / "options.json").read_text())
     part = json.loads((place / f"task-{number}.json").read_text())
