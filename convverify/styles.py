@@ -193,11 +193,13 @@ def tiny(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tupl
 
 @styles.register(stage="rounding")
 def lopsided(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """One operand near the smallest normal number, the other near the largest: their products are ordinary."""
+    """One operand near the smallest normal number, the other large: their products are ordinary."""
     form = FORMATS[problem.dtype]
     reach = min(form.max_exponent, -form.min_exponent) - 4
-    sign = 1 if choices.below(2) else -1
-    return _away_from_zero(bits_x) * 2.0 ** (sign * reach), _away_from_zero(bits_w) * 2.0 ** (-sign * reach)
+    exponents = (-reach, (reach, reach // 2, reach // 4)[choices.below(3)])
+    if choices.below(2):
+        exponents = exponents[::-1]
+    return _away_from_zero(bits_x) * 2.0 ** exponents[0], _away_from_zero(bits_w) * 2.0 ** exponents[1]
 
 
 @styles.register(stage="rounding")
