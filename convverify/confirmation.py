@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 
 from convverify.case import Case
 from convverify.companions import companion
-from convverify.diagnosis import diagnose
 from convverify.events import Found
 from convverify.isolation.probing import Probe, Prober, ProberLost
 from convverify.kernel import Kernel
 from convverify.minimize import Minimal, minimize
 from convverify.options import Options
+from convverify.problem import Problem
 from convverify.report import Counterexample
 
 _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
-_DIAGNOSED, _DIAGNOSED_MACS = 12, 100_000
+_DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
 _CALLS, _CALLS_SECONDS = 400, 1.5
 
 
@@ -125,14 +125,13 @@ class Confirmation:
         return None
 
     def _diagnosis(self, what: _Reproduced, same: list[str]) -> tuple[str, ...]:
-        """Ask for the kernel's outputs on failing cases, the small ones first, and hold them against known faults."""
-        cases = sorted({Case.parse(line) for line in same} | {what.case}, key=lambda case: case.problem.macs)
-        failures = []
-        for case in [case for case in cases if case.stage != "rounding" and case.problem.macs < _DIAGNOSED_MACS][:_DIAGNOSED]:
-            probe = self.prober.probe(str(case), properties=("completes",), output=True, timeout=self._patience)
-            if probe.output is not None:
-                failures.append((case, probe.output))
-        return diagnose(failures, without=self.options.target)
+        """Hold the kernel's outputs on failing cases, the small ones first, against known faults."""
+        if what.history or what.case.calls > 1 or what.property in _REMEMBERING:
+            return ()  # the fault is not in the values of a single call
+        cases = {Case.parse(line) for line in same} | {what.case}
+        small = [case for case in cases if case.stage != "rounding" and _small(case.problem)]
+        lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
+        return self.prober.diagnose(lines, self.options.target) if lines else ()
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""
@@ -199,6 +198,10 @@ class _Reproduced:
         if probe.died:
             return self.property == "completes" or self.any_of
         return probe.finding is not None and (self.any_of or probe.finding.property == self.property)
+
+
+def _small(problem: Problem) -> bool:
+    return problem.macs < _DIAGNOSED_MACS and max(*problem.x_shape, *problem.w_shape) <= _DIAGNOSED_EXTENT
 
 
 def _judged_alone(name: str) -> str:

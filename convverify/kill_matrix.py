@@ -31,7 +31,7 @@ class Row:
     fault_class: str
     expected: str
     verdict: str
-    property: str = ""
+    killed_by: str = ""
     others: tuple[str, ...] = ()
     cases: int = 0
     seconds: float = 0.0
@@ -75,7 +75,7 @@ def run_one(name: str, seed: int, max_examples: int) -> Row:
         return dataclasses.replace(row, cases=report.statistics.cases, seconds=total, total=total)
     example = report.counterexamples[0]
     return dataclasses.replace(
-        row, property=example.property, others=tuple(other.property for other in report.counterexamples[1:]), cases=counted[0] + 1,
+        row, killed_by=example.property, others=tuple(other.property for other in report.counterexamples[1:]), cases=counted[0] + 1,
         seconds=first[0] if first else total, total=total, case=example.case, size=_size(example.case), minimal=example.minimal,
         diagnosis=example.diagnosis[0] if example.diagnosis else "",
     )  # fmt: skip
@@ -127,7 +127,7 @@ def choose(words: Iterable[str]) -> list[str]:
 def line(row: Row) -> str:
     """Return a row as one line of text."""
     mark = "ok  " if row.ok else "FAIL"
-    by = f"{row.property}" if row.property else ""
+    by = f"{row.killed_by}" if row.killed_by else ""
     return f"{mark} {row.name:38} {row.fault_class:15} {row.verdict:12} {by:20} {row.cases:6} cases {row.seconds:6.2f} s  {row.case}"
 
 
@@ -161,6 +161,6 @@ def to_markdown(rows: Sequence[Row]) -> str:
     for row in sorted(rows, key=lambda row: (row.fault_class, row.name, row.seed)):
         entry = mutants[row.name] if row.name in mutants else unusual[row.name]
         summary_text = entry.summary.replace("|", "\\|") + (f" ({row.issue})" if row.issue else "")
-        by = row.property or row.verdict
+        by = row.killed_by or row.verdict
         body.append(f"| {row.name} | {row.fault_class} | {summary_text} | {by} | {row.cases} | {row.seconds:.2f} | `{row.case}` |")
     return "\n".join([head, *body]) + "\n"

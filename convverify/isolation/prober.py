@@ -12,6 +12,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -55,7 +56,6 @@ def answer(kernel: Kernel, request: dict[str, Any]) -> dict[str, Any]:
         "judged": judged,
         "mentions": trial.mentions,
         "kernel": {"spellings": dict(kernel.keywords), "data_format": kernel.data_format, "accuracy": kernel.accuracy},
-        "output": encode(trial.first_values) if request.get("output") and has_numbers(trial) else None,
     }
     if finding is not None:
         result["finding"] = _plain(finding, bool(request.get("arrays")))
@@ -90,8 +90,21 @@ def repeat_until_wrong(kernel: Kernel, line: str, calls: int, seconds: float) ->
     return 0
 
 
+def diagnosis(kernel: Kernel, request: dict[str, Any]) -> list[str]:
+    """Hold the kernel's outputs on failing cases against known faults."""
+    from convverify.diagnosis import diagnose
+
+    failures = []
+    for line in request["diagnose"]:
+        trial = Trial(kernel, Case.parse(line))
+        if has_numbers(trial) and trial.first_values is not None:
+            failures.append((trial.case, trial.first_values.astype(np.float64)))
+    return list(diagnose(failures, without=request["without"]))
+
+
 def main(target: str, data_format: str, accuracy: str) -> None:
     """Serve requests until the standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     reader, writer = os.dup(0), os.dup(1)
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -125,6 +138,8 @@ def _serve(kernel: Kernel, line: bytes, reader: int, writer: int) -> None:
                 break
             if "calls" in request:
                 _say(writer, {"number": repeat_until_wrong(kernel, request["case"], request["calls"], request["seconds"])})
+            elif "diagnose" in request:
+                _say(writer, {"diagnosis": diagnosis(kernel, request)})
             else:
                 _say(writer, answer(kernel, request))
             line = _line(reader)

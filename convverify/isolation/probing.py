@@ -15,10 +15,10 @@ from typing import Any
 from convverify.events import Started
 from convverify.isolation.prober import decode
 from convverify.isolation.processes import kill, resident_mebibytes, told_exit
-from convverify.operands import Array
 from convverify.options import Options
 from convverify.trial import Finding
 
+_DIAGNOSIS = 5.0  # seconds, after which one does without
 _MEMORY = 1536  # MiB: enough for a small problem, and soon reached
 
 
@@ -29,7 +29,6 @@ class Probe:
     finding: Finding | None = None
     died: str = ""
     judged: dict[str, bool] = field(default_factory=dict)
-    output: Array | None = None
     started: Started | None = None
 
 
@@ -96,11 +95,10 @@ class Prober:
         properties: tuple[str, ...] | None = None,
         history: tuple[str, ...] = (),
         arrays: bool = False,
-        output: bool = False,
         timeout: float | None = None,
     ) -> Probe:
         """Return the verdict on a case, after the cases of `history`."""
-        request = {"case": case, "properties": properties, "history": history, "arrays": arrays, "output": output}
+        request = {"case": case, "properties": properties, "history": history, "arrays": arrays}
         message, died = self._ask(request, timeout or self._options.timeout)
         if message is None:
             return Probe(died=died)
@@ -111,7 +109,12 @@ class Prober:
             finding = Finding(found["property"], found["sentence"], **arrays_found)
         told = message["kernel"]
         started = Started(tuple(told["spellings"]), told["data_format"], told["accuracy"], 0, 0.0, spellings=told["spellings"])
-        return Probe(finding, "", message["judged"], decode(message.get("output")), started)
+        return Probe(finding, "", message["judged"], started)
+
+    def diagnose(self, cases: list[str], without: str) -> tuple[str, ...]:
+        """Return which known faults explain the kernel's outputs on failing cases; none where that takes too long."""
+        message, _ = self._ask({"diagnose": cases, "without": without}, _DIAGNOSIS)
+        return () if message is None else tuple(message.get("diagnosis", ()))
 
     def calls_until_wrong(self, case: str, calls: int, seconds: float) -> int:
         """Return the number of the first call on a case, of a kernel never called before, that goes wrong; 0 for none."""

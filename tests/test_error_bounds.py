@@ -1,0 +1,116 @@
+"""The bounds are the literature's, hold for every order of summation, and are not so wide that a poor accumulator passes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convverify.dtypes import FORMATS, numpy_dtype
+from convverify.error_bounds import assert_within_bound, elementwise_bound, gamma
+from convverify.problem import Problem
+
+
+@given(terms=st.integers(0, 10_000), precision=st.sampled_from((8, 11, 24, 53)))
+def test_gamma_is_highams_formula(terms: int, precision: int) -> None:
+    product = Fraction(terms, 2**precision)
+    if product >= 1:
+        assert gamma(terms, 2.0**-precision) == math.inf
+    else:
+        exact = product / (1 - product)
+        assert abs(Fraction(gamma(terms, 2.0**-precision)) - exact) <= exact * Fraction(4, 2**53)  # four roundings of its own
+
+
+def dot_products(terms: int, dtype: str, seed: int) -> tuple[Problem, np.ndarray, np.ndarray]:
+    """A convolution whose every output is one dot product of `terms` real numbers."""
+    problem = Problem(8, 1, 1, terms, 1, 1, 1, dtype=dtype)
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal(problem.x_shape), rng.standard_normal(problem.w_shape)
+    return problem, x.astype(numpy_dtype(dtype)), w.astype(numpy_dtype(dtype))
+
+
+def summed(x: np.ndarray, w: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Sum the products one after the other, every operation rounded to the dtype of the operands."""
+    y = np.zeros((x.shape[0], 1, 1, 1), x.dtype)
+    for i in order:
+        y[:, 0, 0, 0] = y[:, 0, 0, 0] + x[:, 0, 0, i] * w[0, 0, i, 0]
+    return y
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@given(terms=st.integers(1, 120), seed=st.integers(0, 2**32 - 1))
+def test_sums_in_any_order_stay_within_the_bound(dtype: str, terms: int, seed: int) -> None:
+    problem, x, w = dot_products(terms, dtype, seed)
+    forwards = np.arange(terms)
+    for order in (forwards, forwards[::-1], np.random.default_rng(seed).permutation(terms), np.argsort(-abs(x[0, 0, 0]))):
+        assert_within_bound(summed(x, w, order), x, w)
+    assert problem.terms == terms
+
+
+@pytest.mark.parametrize(
+    ("dtype", "poor"), [("float64", "float32"), ("float32", "float16"), ("float32", "bfloat16"), ("float16", "bfloat16")]
+)
+def test_a_poorer_accumulator_exceeds_the_bound(dtype: str, poor: str) -> None:
+    _, x, w = dot_products(5, dtype, seed=0)
+    y = summed(x.astype(numpy_dtype(poor)), w.astype(numpy_dtype(poor)), np.arange(5)).astype(numpy_dtype(dtype))
+    with pytest.raises(AssertionError, match="exceed the bound"):
+        assert_within_bound(y, x, w)
+
+
+def test_the_bound_grows_with_the_terms_and_shrinks_with_the_precision() -> None:
+    one = np.ones((1, 1, 1, 1))
+    widths = [
+        [float(elementwise_bound(Problem(in_channels=terms, dtype=dtype), one, 1.0, 1.0)[0, 0, 0, 0]) for terms in (1, 2, 9, 100)]
+        for dtype in ("float64", "float32", "float16", "bfloat16")
+    ]
+    for row in widths:
+        assert row == sorted(row)
+    for finer, coarser in itertools.pairwise(widths):
+        assert all(a < b for a, b in zip(finer, coarser, strict=True))
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_flushed_subnormals_are_within_the_bound(dtype: str) -> None:
+    smallest = FORMATS[dtype].smallest_normal
+    x = np.full((1, 1, 1, 3), smallest / 2).astype(numpy_dtype(dtype))
+    w = np.full((1, 1, 3, 1), 1.5).astype(numpy_dtype(dtype))
+    assert x.astype(np.float64).all()
+    assert_within_bound(np.zeros((1, 1, 1, 1), x.dtype), x, w)
+
+
+def test_where_the_bound_says_nothing_it_is_infinite_and_not_nan() -> None:
+    # 513 * 5 terms of float16: n u > 1.  Where all of a window lies in the pads the magnitude is 0.
+    problem = Problem(1, 5, 1, 513, 5, 1, 1, padding=((0, 0), (1, 0)), dtype="float16")
+    bound = elementwise_bound(problem, np.array([0.0, 1.0]).reshape(1, 1, 2, 1), 1.0, 1.0)
+    assert np.isposinf(bound).all()
+
+
+def test_the_assertion_names_the_worst_element() -> None:
+    x, w = np.ones((1, 3, 3, 1), np.float32), np.ones((2, 2, 1, 1), np.float32)
+    y = np.full((1, 2, 2, 1), 4.0, np.float32)
+    assert_within_bound(y, x, w)
+    y[0, 1, 0, 0], y[0, 0, 1, 0] = 9.0, 4.1
+    with pytest.raises(AssertionError, match=re.escape("2 of 4 elements exceed the bound; at (0, 1, 0, 0)")):
+        assert_within_bound(y, x, w)
+
+
+def test_the_assertion_refuses_nan_and_another_shape() -> None:
+    x, w = np.ones((1, 3, 3, 1), np.float32), np.ones((2, 2, 1, 1), np.float32)
+    with pytest.raises(AssertionError, match="4 of 4 elements"):
+        assert_within_bound(np.full((1, 2, 2, 1), np.nan, np.float32), x, w)
+    with pytest.raises(AssertionError, match=re.escape("shape (1, 3, 3, 1), where (1, 2, 2, 1) is right")):
+        assert_within_bound(np.ones((1, 3, 3, 1), np.float32), x, w)
+
+
+def test_the_assertion_takes_the_parameters_of_a_kernel() -> None:
+    x, w = np.ones((1, 4, 4, 2), np.float32), np.ones((2, 2, 1, 2), np.float32)
+    y = np.full((1, 1, 1, 2), 4.0, np.float32)
+    assert_within_bound(y, x, w, strides=(3, 3), padding=[[0, 0], [0, 0], [0, 0], [0, 0]], dilations=(2, 2), groups=2)
+    with pytest.raises(ValueError, match="groups"):
+        assert_within_bound(y, x, w, groups=1)
