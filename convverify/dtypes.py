@@ -32,6 +32,11 @@ class FloatFormat:
         return 2.0**self.min_exponent
 
     @property
+    def largest(self) -> float:
+        """The largest finite number."""
+        return (2.0 - 2.0 ** (1 - self.precision)) * 2.0**self.max_exponent
+
+    @property
     def exact_integers(self) -> int:
         """2**p: every integer of at most this magnitude is represented."""
         return 1 << self.precision
