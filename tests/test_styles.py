@@ -107,7 +107,7 @@ def test_products_of_tiny_numbers_are_just_above_underflow() -> None:
 
 
 def test_variance_of_normal_values_is_one() -> None:
-    x, w = operands(Problem(8, 32, 32, 8, 1, 1, 8), "normal", seed=0)
+    x, _ = operands(Problem(8, 32, 32, 8, 1, 1, 8), "normal", seed=0)
     assert np.count_nonzero(x) == x.size
     assert abs(x.mean()) < 5 / np.sqrt(x.size)  # five standard deviations of the mean
     assert abs(x.var() - 1.0) < 5 * np.sqrt(2 / x.size)
