@@ -26,7 +26,8 @@ class Confirmation:
     """Confirms and shrinks findings with one prober."""
 
     def __init__(self, options: Options, prober: Prober) -> None:
-        self.options, self.prober, self._patience = options, prober, options.timeout
+        self.options, self.prober = options, prober
+        self.patience = options.timeout  # seconds that one probe may take; more for a kernel that takes long to warm up
         self.keywords: tuple[str, ...] = ()
         self._hanging: set[str] = set()
 
@@ -35,9 +36,9 @@ class Confirmation:
 
         A kernel that compiles itself is given all of `patience`; for any other a second is a thousand times what such a case takes.
         """
-        self._patience = patience if patience > self.options.timeout else min(1.0, patience)
+        self.patience = patience if patience > self.options.timeout else min(1.0, patience)
         self.prober.fresh()
-        probe = self.prober.probe(line, timeout=self._patience)
+        probe = self.prober.probe(line, timeout=self.patience)
         if probe.died:
             self._hanging.add(line)
         return bool(probe.died)
@@ -71,13 +72,13 @@ class Confirmation:
         )  # fmt: skip
 
     def _probe(self, case: Case, what: _Reproduced, *, arrays: bool = False, timeout: float = 0.0) -> Probe:
-        return self.prober.probe(str(case), properties=what.tried, history=what.history, arrays=arrays, timeout=timeout or self._patience)
+        return self.prober.probe(str(case), properties=what.tried, history=what.history, arrays=arrays, timeout=timeout or self.patience)
 
     def _reproduce(self, found: Found) -> _Reproduced | None:
         """Find what it takes to see a finding again: the case alone, another that was called around it, the same call several times,
         or the calls before."""
         hanging = found.case in self._hanging
-        timeout = 0.5 if hanging and self._patience <= 1.0 else 0.0
+        timeout = 0.5 if hanging and self.patience <= 1.0 else 0.0
         what = _Reproduced(Case.parse(found.case), _judged_alone(found.property), died=hanging)
         for suspect in self._suspects(what, hanging):
             self.prober.fresh()
@@ -166,7 +167,7 @@ class Confirmation:
 
         A case that hangs is given less time for each try, and is tried with more in the end.
         """
-        timeout = 0.5 if what.died and self._patience <= 1.0 else 0.0
+        timeout = 0.5 if what.died and self.patience <= 1.0 else 0.0
         fresh = bool(what.history) or what.case.calls > 1 or what.property in _REMEMBERING
 
         def fails(candidate: Case) -> bool:

@@ -54,6 +54,7 @@ class Verification:
         elif isinstance(event, Started):
             self.started = self.started or event
             self.confirmation.keywords = event.keywords
+            self.confirmation.patience = patience(self.options, event.warm_up)
         elif isinstance(event, Finished) and self.reason in ("", "done"):
             self.reason = event.reason
         self.listener(event)
