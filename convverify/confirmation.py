@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from convverify.case import Case
 from convverify.companions import companion
 from convverify.events import Found
+from convverify.isolation.local import LocalProber
 from convverify.isolation.probing import Probe, Prober, ProberLost
 from convverify.kernel import Kernel
 from convverify.minimize import Minimal, minimize
@@ -25,7 +26,7 @@ _CALLS, _CALLS_SECONDS = 400, 1.5
 class Confirmation:
     """Confirms and shrinks findings with one prober."""
 
-    def __init__(self, options: Options, prober: Prober) -> None:
+    def __init__(self, options: Options, prober: Prober | LocalProber) -> None:
         self.options, self.prober = options, prober
         self.patience = options.timeout  # seconds that one probe may take; more for a kernel that takes long to warm up
         self.keywords: tuple[str, ...] = ()
