@@ -15,7 +15,7 @@ from convverify.confirmation import Confirmation
 from convverify.events import Event, Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
 from convverify.isolation.local import LocalProber
 from convverify.isolation.probing import Prober
-from convverify.isolation.supervisor import Supervisor, patience
+from convverify.isolation.supervisor import Supervisor
 from convverify.kernel import Kernel, make_kernel
 from convverify.options import Options
 from convverify.properties import in_order
@@ -60,7 +60,7 @@ class Verification:
         elif isinstance(event, Started):
             self.started = self.started or event
             self.confirmation.keywords = event.keywords
-            self.confirmation.patience = patience(self.options, event.warm_up)
+            self.confirmation.warm_up = max(self.confirmation.warm_up, event.warm_up)
         elif isinstance(event, Finished) and self.reason in ("", "done"):
             self.reason = event.reason
         self.listener(event)
@@ -113,7 +113,7 @@ class Verification:
         def blame(line: str, how: str) -> bool:
             if "did not return" not in how:
                 return True
-            if self.confirmation.hangs(line, patience(self.options, supervisor.warm_up)):
+            if self.confirmation.hangs(line):
                 return True
             self._warn(f"one call took too long, but not when it was tried again: {line}")
             return False
