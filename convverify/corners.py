@@ -21,7 +21,7 @@ _PADDINGS: tuple[Padding, ...] = ("VALID", "SAME", ((1, 0), (0, 1)), ((2, 3), (0
 def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterator[Case]:
     """Yield the cases of the table that the kernel's signature declares and the budget allows, each once."""
     seen: set[Problem] = set()
-    exact = [entry.name for entry in styles if entry.traits["stage"] == "exact"]
+    exact = ("integers", "long_integers", "cancelling_integers")  # all elements differ: no fault hides behind equal ones
     others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
     names = [name for name in layouts.names() if name != PLAIN]
     number = 0
