@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.dtypes import numpy_dtype
+from convverify.dtypes import FORMATS, numpy_dtype
 from convverify.layouts import PLAIN, layouts
 from convverify.operands import Operand, place, values_of
 from convverify.problem import Problem, split_tokens
@@ -122,9 +122,11 @@ class Case:
             raise ValueError(f"calls must be from 1 to 100000, not {calls}")
         problem = Problem.from_tokens(tokens)
         for name, shape in (("x", problem.x_shape), ("w", problem.w_shape)):
-            for index, _ in elements[name]:
+            for index, value in elements[name]:
                 if len(index) != 4 or any(not 0 <= i < extent for i, extent in zip(index, shape, strict=True)):
                     raise ValueError(f"{name}[{','.join(map(str, index))}] lies outside {name}, whose shape is {shape}")
+                if math.isfinite(value) and abs(value) > FORMATS[problem.dtype].largest:
+                    raise ValueError(f"{name}[{','.join(map(str, index))}] must be a number of {problem.dtype}, not {value!r}")
         return cls(problem, style, (names[0], names[1]), seed, tuple(elements["x"]), tuple(elements["w"]), calls)
 
 
@@ -140,8 +142,6 @@ def _stage_of_given(case: Case) -> str:
     values = [value for elements in (case.x_elements, case.w_elements) for _, value in elements]
     if not all(math.isfinite(value) for value in values):
         return "special"
-    from convverify.dtypes import FORMATS
-
     largest = [max((abs(value) for _, value in elements), default=0.0) for elements in (case.x_elements, case.w_elements)]
     integral = all(value == int(value) for value in values)
     nonzero = min(case.problem.terms, len(case.x_elements), len(case.w_elements))

@@ -112,10 +112,12 @@ def _poisoned_memory(placement: Placement, dtype: np.dtype) -> tuple[npt.NDArray
     total = 2 * _MARGIN + placement.size + 64 + 16 * item
     total += -total % 8
     pattern = _BFLOAT16_NAN if dtype.name == "bfloat16" else _NAN_PATTERNS[item]
-    memory = np.empty(total, np.uint8)
-    memory.view(f"u{item}").fill(pattern)
+    memory = np.zeros(total, np.uint8)
     address = memory.__array_interface__["data"][0] + _MARGIN
-    return memory, _MARGIN + (-address) % 64 + placement.misalignment
+    start = _MARGIN + (-address) % 64 + placement.misalignment
+    in_step = memory[start % item :]  # so that poison is NaN to whoever counts elements from the operand's first, aligned or not
+    in_step[: in_step.size // item * item].view(f"u{item}").fill(pattern)
+    return memory, start
 
 
 _libc: Any = None

@@ -105,6 +105,7 @@ _USUAL_KERNELS = st.sampled_from((3, 1, 3, 2, 5, 3, 7, 1, 3, 4, 11))
 _USUAL_CHANNELS = st.sampled_from((1, 3, 4, 8, 16, 32, 3, 4, 8, 16, 2, 12, 24, 48, 64, 128))
 _USUAL_GROUPS = st.sampled_from((1, 1, 1, 1, "depthwise", 2, 4))
 _USUAL_IMAGE = st.one_of(st.integers(3, 20), st.sampled_from((6, 7, 8, 13, 14, 16, 27, 28, 32, 56)))
+_COIN = st.booleans()
 _SMALL = st.integers(1, 6)
 _CHANNELS = st.sampled_from((1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8))
 _BATCHES = st.sampled_from((1, 1, 2, 3, 4))
@@ -187,6 +188,10 @@ def _conventional(draw: Any, strides: Any, padding: Any, grouped: bool, dtypes: 
     elif in_channels % groups or out_channels % groups:
         groups = 1
     rows, columns = draw(_USUAL_IMAGE), draw(_USUAL_IMAGE)
+    # Hypothesis takes the shorter of two series of choices for the simpler one.  This one has to be the longer, or all problems would
+    # shrink to layers of networks.
+    for _ in range(10):
+        draw(_COIN)
     return Problem(
         draw(_BATCHES), rows, columns, in_channels, kernel, kernel, out_channels, strides=draw(strides), padding=pads, groups=groups,
         dtype=draw(dtypes),

@@ -3,7 +3,8 @@
 `problems()` is a Hypothesis strategy for the geometry of one convolution: extents, strides, padding, dilations, groups, dtype.
 `cases()` draws a problem and how its operands look: a style of values, a memory layout for each, a seed.  Both shrink, and a
 failing example prints as one line, which `Case.parse` reads back.  Put your own function in the place of `conv2d`; a function that
-takes fewer parameters needs fewer problems: `problems(strides=st.just((1, 1)), padding=["VALID"], dilations=st.just((1, 1)), grouped=False)`.
+takes fewer parameters needs fewer problems:
+`problems(strides=st.just((1, 1)), padding=["VALID"], dilations=st.just((1, 1)), grouped=False)`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,100 @@
+"""Memory layouts keep the values, stay inside their memory, and are what their names say."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convverify.dtypes import FORMATS, numpy_dtype
+from convverify.layouts import PLAIN, Choices, layouts
+from convverify.operands import Operand, place
+
+SHAPES = st.tuples(*[st.integers(0, 4)] * 4)
+BITS = st.integers(0, 2**56 - 1)
+EACH = pytest.mark.parametrize("name", layouts.names())
+
+
+def counted(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
+    """1, 2, 3, ... in the given shape."""
+    return (np.arange(math.prod(shape)) % 200 + 1.0).reshape(shape).astype(numpy_dtype(dtype))
+
+
+def placed(name: str, shape: tuple[int, ...] = (2, 3, 4, 5), bits: int = 12345) -> Operand:
+    return place(counted(shape), name, bits)
+
+
+@EACH
+@given(shape=SHAPES, dtype=st.sampled_from(tuple(FORMATS)), bits=BITS)
+def test_a_layout_keeps_shape_dtype_and_values(name: str, shape: tuple[int, ...], dtype: str, bits: int) -> None:
+    values = counted(shape, dtype)
+    operand = place(values, name, bits)
+    assert (operand.array.shape, operand.array.dtype) == (shape, values.dtype)
+    assert operand.values.tobytes() == operand.array.tobytes()
+    assert operand.written() == ""
+    if name != "broadcast":
+        assert operand.array.tobytes() == values.tobytes()
+
+
+@given(shape=SHAPES, bits=BITS)
+def test_a_broadcast_layout_repeats_the_first_values_of_some_axes(shape: tuple[int, ...], bits: int) -> None:
+    values, array = counted(shape), place(counted(shape), "broadcast", bits).array
+    index = tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)
+    np.testing.assert_array_equal(array, np.broadcast_to(values[index] if values.size else values, shape))
+    assert 0 in array.strides
+
+
+@EACH
+@given(shape=SHAPES, itemsize=st.sampled_from((2, 4, 8)), bits=BITS)
+def test_every_element_lies_inside_the_memory_of_its_placement(name: str, shape: tuple[int, ...], itemsize: int, bits: int) -> None:
+    placement = layouts[name].function(shape, itemsize, Choices(bits))
+    offsets = [
+        placement.offset + sum(i * stride for i, stride in zip(index, placement.strides, strict=True))
+        for index in itertools.product(*(range(extent) for extent in shape))
+    ]
+    assert all(0 <= offset <= placement.size - itemsize for offset in offsets)
+    if name != "broadcast":
+        assert len(set(offsets)) == len(offsets)
+
+
+def test_names_are_true() -> None:
+    assert placed("contiguous").array.flags.c_contiguous
+    assert placed("fortran").array.flags.f_contiguous
+    assert not all(placed("sliced", bits=bits).array.flags.forc for bits in range(9))  # now and then the margin alone is cut off
+    assert min(placed("reversed_axes").array.strides) < 0
+    assert not placed("unaligned").array.flags.aligned
+    assert placed("barely_aligned").array.ctypes.data % 8 == 4
+    assert not placed("readonly").array.flags.writeable
+    assert placed("stray_strides", (1, 3, 1, 5)).array.strides != placed("contiguous", (1, 3, 1, 5)).array.strides
+    transposed = placed("transposed").array
+    assert transposed.transpose(np.argsort(transposed.strides)[::-1]).flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in layouts.names() if name not in (PLAIN, "guarded", "readonly", "unaligned", "barely_aligned")]
+)
+def test_choices_vary_a_layout(name: str) -> None:
+    shape = (1, 3, 1, 4)  # extents of 1 as well, whose strides may be anything
+    assert len({placed(name, shape, bits * 7919).array.strides for bits in range(64)}) > 1 or name == "fortran"
+
+
+@EACH
+def test_the_same_bits_give_the_same_layout(name: str) -> None:
+    assert placed(name, bits=99).array.strides == placed(name, bits=99).array.strides
+
+
+@given(bits=st.integers(0, 2**64 - 1), limits=st.lists(st.integers(1, 9), min_size=1, max_size=8))
+def test_choices_stay_below_their_limits(bits: int, limits: list[int]) -> None:
+    choices = Choices(bits)
+    assert all(0 <= choices.below(limit) < limit for limit in limits)
+
+
+def test_choices_reach_every_subset_and_every_order() -> None:
+    subsets = {tuple(Choices(bits).subset("abc")) for bits in range(50)}  # type: ignore[arg-type]  # letters read better than numbers
+    assert subsets == {tuple(s) for n in (1, 2, 3) for s in itertools.combinations("abc", n)}
+    assert {tuple(Choices(bits).shuffled((0, 1, 2))) for bits in range(50)} == set(itertools.permutations((0, 1, 2)))
+    assert Choices(5).subset([]) == []

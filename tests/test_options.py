@@ -1,0 +1,41 @@
+"""Options are checked once, and travel to worker processes as JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import pytest
+
+from convverify.options import Options
+
+
+def test_options_are_read_back_from_json() -> None:
+    problems = ("x=1x1x1x1 w=1x1x1x1", "x=1x2x2x1 w=1x1x1x1")
+    options = Options("a:b", ("exact",), properties=("shape", "dtype"), problems=problems, seed=7, data_format="NCHW", isolation=False)
+    assert Options.from_json(options.to_json()) == options
+    assert Options.from_json(Options("a:b").to_json()) == Options("a:b")
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"max_examples": -1}, "max_examples must be at least 0, not -1"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"memory_limit": 1}, "memory_limit must be at least 64, not 1"),
+        ({"workers": 0}, "workers must be at least 1, not 0"),
+        ({"max_macs": -5}, "max_macs must be at least 0, not -5"),
+        ({"batch": 0}, "batch must be at least 1, not 0"),
+        ({"max_time": 0.0}, "max_time must be more than 0 seconds, not 0.0"),
+        ({"timeout": -1.0}, "timeout must be more than 0 seconds, not -1.0"),
+        ({"timeout": math.nan}, "timeout must be more than 0 seconds, not nan"),
+        ({"dtypes": ("float32", "int8")}, "dtype must be one of float16, bfloat16, float32, float64, not 'int8'"),
+        ({"data_format": "HWC"}, "layout must be NHWC or NCHW, not 'HWC'"),
+        ({"accuracy": "good"}, "accuracy must be elementwise or normwise, not 'good'"),
+        ({"properties": ("shape", "beauty")}, "property 'beauty' is unknown; known: "),
+    ],
+)
+def test_a_wrong_option_is_named(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Options("a:b", **values)
