@@ -37,7 +37,8 @@ def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterat
             yield Case(problem, others[number // 2 % len(others)], placed if number % 4 else (PLAIN, PLAIN), seed=number + (number << 3))
     plain = kernel.restrict(Problem(2, 5, 6, 4, 3, 2, 6, strides=(1, 2), padding="SAME", groups=2))
     small = kernel.restrict(Problem(1, 4, 1, 3, 2, 1, 1))
-    placed_bases, styled_bases = ([b for b in bases if b.macs <= max_macs] for bases in ((plain, small), (plain, small.with_(in_channels=40))))
+    placed_bases = [base for base in (plain, small) if base.macs <= max_macs]
+    styled_bases = [base for base in (plain, small.with_(in_channels=40)) if base.macs <= max_macs]
     for dtype in dtypes:
         for number, name in enumerate(names):
             for base in placed_bases:
