@@ -26,7 +26,7 @@ from convverify.properties.values import matches_reference
 from convverify.statistics import Statistics
 from convverify.styles import styles
 from convverify.targets import TargetError, find_kernel
-from convverify.trial import Finding, Trial, Watch, _unwatched
+from convverify.trial import Finding, Trial, Watch, told, unwatched
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
 _SLOW_BUDGET = 1 << 14
@@ -63,7 +63,7 @@ class Campaign:
 
     def __init__(self, options: Options, task: Task, emit: Listener, journal: Journal | None = None) -> None:
         self.options, self.task, self.emit, self.journal = options, task, emit, journal
-        self.watch: Watch = journal.watch if journal else _unwatched
+        self.watch: Watch = journal.watch if journal else unwatched
         self.statistics = Statistics()
         self.references: tuple[Kernel, ...] = ()
         self._seen: set[Problem] = set()
@@ -181,7 +181,17 @@ class Campaign:
         line = str(case)
         if self.journal:
             self.journal.name_case(line, self._position)
-        trial = Trial(self.kernel, case, self.watch, self.statistics.times, self.references, thorough=False)
+        self._judged(Trial(self.kernel, case, self.watch, self.statistics.times, self.references, thorough=False), number)
+        if self._findings:
+            self._since_finding += 1
+            findings, cases, seconds = _AFTER_FINDING
+            if self._findings >= findings or self._since_finding > cases or time.perf_counter() - self._first_found > seconds:
+                raise _Stop("found")
+        self._tell()
+
+    def _judged(self, trial: Trial, number: int) -> None:
+        """Judge a trial, count it, and tell what it refutes."""
+        line = str(trial.case)
         judged, finding = judge(trial, self.options.properties)
         self._count(trial, judged)
         self._recent.append(line)
@@ -189,14 +199,8 @@ class Campaign:
             self._unreferenced.append(trial)
         if finding is not None:
             self._found(line, finding, number)
-        elif case.stage == "rounding" and trial.answered:
-            self.statistics.measure(case, trial.accuracy())
-        if self._findings:
-            self._since_finding += 1
-            findings, cases, seconds = _AFTER_FINDING
-            if self._findings >= findings or self._since_finding > cases or time.perf_counter() - self._first_found > seconds:
-                raise _Stop("found")
-        self._tell()
+        elif trial.case.stage == "rounding" and trial.answered:
+            self.statistics.measure(trial.case, trial.accuracy())
 
     def _count(self, trial: Trial, judged: dict[str, bool]) -> None:
         statistics = self.statistics
@@ -247,7 +251,7 @@ class Campaign:
             self.emit(Failed("usage", f"reference: {error}"))
             return False
         except BaseException as error:
-            self.emit(Failed("reference", f"the reference cannot be had: {type(error).__name__}: {error}"))
+            self.emit(Failed("reference", f"the reference cannot be had: {told(error)}"))
             return False
         self.references = loaded
         self.statistics.startup = time.perf_counter() - start
@@ -284,25 +288,35 @@ class Campaign:
         """Return the kernel's multiply-adds a second on a small problem, the budget that goes with it, and its seconds of warming up."""
         if self.task.max_macs:  # an earlier worker did not survive this
             return 0.0, self.task.max_macs, 0.0
-        problem = self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6))
-        case = Case(problem, "integers")
+        case = Case(self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6)), "integers")
         if self.journal:
             self.journal.name_case(str(case))
-        trial = Trial(self.kernel, case, self.watch)
-        seconds = []
-        for _ in range(4):
-            start = time.perf_counter()
-            if trial.call(trial.x.array, trial.w.array).error is not None:
-                return 0.0, DEFAULT_BUDGET, 0.0
-            seconds.append(time.perf_counter() - start)
+        trial = Trial(self.kernel, case, self.watch, self.statistics.times, thorough=False)
+        seconds = [self._timed(trial) for _ in range(4)]
         best = min(seconds[1:])
+        self._judged(trial, 0)  # the very first call is one to judge, too
+        if trial.first.error is not None:
+            return 0.0, DEFAULT_BUDGET, 0.0
         budget = self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
-        return problem.macs / max(best, 1e-9), budget, seconds[0] - best
+        return case.problem.macs / max(best, 1e-9), budget, seconds[0] - best
+
+    @staticmethod
+    def _timed(trial: Trial) -> float:
+        """Return the seconds of one call; the first and the second are the trial's own, which are judged."""
+        start = time.perf_counter()
+        if "first" not in vars(trial):
+            _ = trial.first
+        elif "second" not in vars(trial):
+            _ = trial.second
+        else:
+            trial.call(trial.x.array, trial.w.array)
+        return time.perf_counter() - start
 
 
-_EXACT = [
-    name
-    for name in ("integers", "integers", "long_integers", "cancelling_integers", "impulse", "integers", "long_integers")
-    if name in styles
-]
-_OTHERS = [entry.name for entry in styles if entry.traits["stage"] != "exact"] + ["special", "normal"]
+def _by_weight(*, exact: bool) -> list[str]:
+    """Return the names of the styles for integers, or of the others, each as often as its weight says."""
+    chosen = [entry for entry in styles if (entry.traits["stage"] == "exact") == exact]
+    return [entry.name for entry in chosen for _ in range(entry.traits.get("weight", 1))]
+
+
+_EXACT, _OTHERS = _by_weight(exact=True), _by_weight(exact=False)

@@ -37,16 +37,15 @@ def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterat
             yield Case(problem, others[number // 2 % len(others)], placed if number % 4 else (PLAIN, PLAIN), seed=number + (number << 3))
     plain = kernel.restrict(Problem(2, 5, 6, 4, 3, 2, 6, strides=(1, 2), padding="SAME", groups=2))
     small = kernel.restrict(Problem(1, 4, 1, 3, 2, 1, 1))
-    placed_bases = [base for base in (plain, small) if base.macs <= max_macs]
-    styled_bases = [base for base in (plain, small.with_(in_channels=40)) if base.macs <= max_macs]
     for dtype in dtypes:
         for number, name in enumerate(names):
-            for base in placed_bases:
-                for placed in ((name, PLAIN), (PLAIN, name)):
+            for base in (plain, small):
+                for placed in ((name, PLAIN), (PLAIN, name)) if base.macs <= max_macs else ():
                     yield Case(base.with_(dtype=dtype), exact[number % 2], placed, seed=number << 3)
-        for number, name in enumerate(styles.names()):
-            for base in styled_bases:
-                yield Case(base.with_(dtype=dtype), name, seed=8 * number)
+    for base, seeds in ((plain, 2), (small.with_(in_channels=40), 1), (Problem(1, 3, 4), 6), (Problem(2, 2, 9, kernel_width=3), 6)):
+        for number, name in enumerate(styles.names() if base.macs <= max_macs else ()):
+            for seed in range(seeds):
+                yield Case(kernel.restrict(base).with_(dtype=dtypes[seed % len(dtypes)]), name, seed=number + 8 * seed)
 
 
 def _basics() -> Iterator[Problem]:
@@ -72,6 +71,12 @@ def _degenerate() -> Iterator[Problem]:
         yield Problem(1, 1, 1, 2, 3, 3, 2, padding=padding)
         yield Problem(2, 1, 1, 3, 1, 1, 2, padding=padding)
         yield Problem(1, 2, 3, 1, 5, 7, 2, padding=padding, strides=(1, 2))
+    for kernel, stride in itertools.product((1, 2, 3, 5), (1, 2, 3)):  # one pixel, and one row or column of them
+        half = (kernel // 2, kernel // 2)
+        yield Problem(1, 1, 1, 2, kernel, kernel, 2, strides=(stride, stride), padding=(half, half))
+        yield Problem(1, 1, 1, 1, kernel, kernel, 3, strides=(stride, stride), padding="SAME", dilations=(1 + kernel % 2, 1))
+        yield Problem(1, 1, 3, 1, kernel, kernel, 2, strides=(stride, stride), padding=(half, half))
+        yield Problem(2, 4, 1, 1, kernel, kernel, 1, strides=(stride, 1), padding="SAME")
     for height, width, kernel in ((2, 2, 3), (2, 5, 3), (5, 2, 3), (1, 4, 2), (4, 1, 2), (3, 3, 4), (1, 1, 5)):
         yield Problem(1, height, width, 2, kernel, kernel, 2)
         yield Problem(2, height, width, 1, kernel, kernel, 3, strides=(3, 2))
@@ -126,6 +131,13 @@ def _conventional() -> Iterator[Problem]:
                 yield Problem(
                     1 + number % 2, rows, columns, groups, kernel, kernel, groups, strides=(stride, stride), padding=padding, groups=groups
                 )
+    for far in (4, 5, 6, 8, 9, 16, 17, 33):  # large strides, dilations and pads, on one axis at a time
+        yield Problem(1, 2 * far + 1, 3, 1, 3, 2, 2, dilations=(far, 1))
+        yield Problem(1, 2, far + 2, 2, 1, 2, 1, dilations=(1, far))
+        yield Problem(1, far + 2, 3, 1, 2, 2, 1, strides=(far, 1))
+        yield Problem(1, 3, 2 * far + 3, 1, 2, 3, 2, strides=(2, far), padding="SAME")
+        yield Problem(1, 2, 3, 1, 2, 2, 1, padding=((far, 1), (0, far - 1)))
+        yield Problem(1, 3, 2, 2, 3, 1, 1, padding=((0, far), (far, 2)), strides=(1, 2))
     for taps in (16, 17, 33, 40, 65):
         yield Problem(1, 1, taps + 3, 1, 1, taps, 2)
         yield Problem(1, taps + 2, 2, 2, taps, 1, 1, padding="SAME")

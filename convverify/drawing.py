@@ -29,9 +29,9 @@ def draw_problems(
 ) -> None:
     """Call each(problem, seed) for `count` problems that the kernel's signature declares; `number` seeds Hypothesis."""
     drawn = problems(
-        strides=None if "strides" in kernel.keywords else st.just(1),
+        strides=None if "strides" in kernel.keywords else st.just((1, 1)),
         padding=None if "padding" in kernel.keywords else ("VALID",),
-        dilations=None if "dilations" in kernel.keywords else st.just(1),
+        dilations=None if "dilations" in kernel.keywords else st.just((1, 1)),
         grouped="groups" in kernel.keywords,
         dtypes=dtypes,
         max_macs=max_macs,

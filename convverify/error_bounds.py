@@ -24,33 +24,45 @@ def gamma(terms: int, unit_roundoff: float) -> float:
     return product / (1.0 - product) if product < 1.0 else math.inf
 
 
-def elementwise_bound(problem: Problem, magnitude: Floats, largest_x: float, largest_w: float) -> Floats:
+def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats) -> Floats:
     """Return the largest error that a correct direct summation in the problem's dtype can make, for each output element.
 
     Parameters
     ----------
     problem : Problem
     magnitude : float64 array of the output's shape, |x| * |w| (the convolution of the absolute values)
-    largest_x, largest_w : largest absolute values of the operands
+    x, w : float64 arrays, the absolute values of the operands
 
     Returns
     -------
-    float64 array: gamma_{n+1} (|x| * |w|) + underflow, against the float64 sum of the products.
+    float64 array: gamma_n (|x| * |w|) + underflow, against the float64 sum of the products; infinity where n u >= 1, and where a
+    partial sum may overflow: there the bound says nothing.
 
     Notes
     -----
-    n products and n - 1 sums make gamma_n; one rounding more brings a wider accumulator to the result's dtype.  The float64 sum
-    that one compares with errs too: gamma_n of 2**-53, added.  Underflow (Higham, section 2.1, model 2.8, made coarser for processors
-    that flush): each of the 2 n operations, and the result, may lose the smallest normal number, and a subnormal operand, flushed, loses it
-    times the other operand, n times.
+    A term passes through one product and at most n - 1 sums: gamma_n.  With an accumulator of b more bits it is n u / 2**b, and u for
+    the last rounding: no more than gamma_n for n >= 2, and u (1 + 2**-b) for n = 1, hence the factor 1 + 2**-10 (80-bit accumulators
+    for float64 have b = 11).  The float64 sum that one compares with errs by gamma_n of 2**-53, which is added; the factor covers what
+    |x| * |w| itself errs by.  Underflow (Higham, section 2.1, model 2.8, made coarser for processors that flush): each of the 2 n
+    operations, and the result, may lose the smallest normal number; a subnormal operand, where there is one, may be flushed, which
+    loses it times the other operand, n times.
     """
     form = FORMATS[problem.dtype]
-    relative = gamma(problem.terms + 1, form.unit_roundoff) + 2.0 * gamma(problem.terms, 2.0**-53)
+    relative = (gamma(problem.terms, form.unit_roundoff) + gamma(problem.terms, 2.0**-53)) * (1.0 + 2.0**-10)
     if math.isinf(relative):
         return np.full_like(magnitude, np.inf)  # also where the magnitude is 0, which would make NaN of it
-    lost = 2 * problem.terms + 1 + problem.terms * (largest_x + largest_w)
+    flushed = _flushed(x, w, form.smallest_normal) + _flushed(w, x, form.smallest_normal)
+    lost = 2 * problem.terms + 1 + problem.terms * flushed
     with np.errstate(all="ignore"):
-        return relative * magnitude + lost * form.smallest_normal * (1.0 + relative)
+        bound: Floats = relative * magnitude + lost * form.smallest_normal * (1.0 + relative)
+        return np.where(magnitude + bound < form.largest, bound, np.inf)
+
+
+def _flushed(one: Floats, other: Floats, smallest_normal: float) -> float:
+    """Return the largest value by which a flushed subnormal in `one` is multiplied; 0 where it holds none."""
+    if not ((one < smallest_normal) & (one > 0.0)).any():
+        return 0.0
+    return float(other.max(initial=0.0))
 
 
 def assert_within_bound(
@@ -70,9 +82,9 @@ def assert_within_bound(
     expected, magnitude = convolve(problem, x64, w64), convolve(problem, np.abs(x64), np.abs(w64))
     if actual.shape != expected.shape:
         raise AssertionError(f"the result has shape {actual.shape}, where {expected.shape} is right")
-    bound = elementwise_bound(problem, magnitude, float(np.max(np.abs(x64), initial=0.0)), float(np.max(np.abs(w64), initial=0.0)))
+    bound = elementwise_bound(problem, magnitude, np.abs(x64), np.abs(w64))
     error = np.abs(actual.astype(np.float64) - expected)
-    wrong = ~(error <= bound)
+    wrong = ~(error <= bound) & np.isfinite(bound)
     if wrong.any():
         worst = tuple(
             int(i) for i in np.unravel_index(np.argmax(np.where(wrong, np.nan_to_num(error / bound, nan=np.inf), 0.0)), error.shape)

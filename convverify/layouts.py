@@ -13,6 +13,7 @@ from convverify.registry import Registry
 
 layouts = Registry("layout", __name__)
 PLAIN = "contiguous"
+SHARING = ("broadcast", "overlapping")  # elements share memory: operands cannot hold any values
 
 
 class Choices:
@@ -43,7 +44,8 @@ class Choices:
 class Placement:
     """Bytes needed, byte offset of element 0, byte strides, and what else the layout asks of the buffer.
 
-    `guard` "after" or "before" puts a page that may not be touched right behind the last or right before the first byte.
+    `guard` "after" or "before" puts a page that may not be touched right behind the last or right before the first byte.  `owned` asks
+    for an array of the operand's own shape underneath, as a user's view has it, instead of poisoned memory.
     """
 
     size: int
@@ -52,6 +54,7 @@ class Placement:
     misalignment: int = 0
     writeable: bool = True
     guard: str = ""
+    owned: bool = False
 
 
 def _dense(
@@ -82,7 +85,8 @@ def fortran(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
 @layouts.register()
 def transposed(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
     """Axes in another order, such as an NHWC view of an NCHW array."""
-    return _dense(shape, itemsize, choices.shuffled(range(len(shape))))
+    placement = _dense(shape, itemsize, choices.shuffled(range(len(shape))))
+    return replace(placement, owned=bool(choices.below(2)))
 
 
 @layouts.register()
@@ -104,7 +108,7 @@ def reversed_axes(shape: Sequence[int], itemsize: int, choices: Choices) -> Plac
     for axis in choices.subset(longer or range(len(shape))):
         offset += (max(1, shape[axis]) - 1) * strides[axis]
         strides[axis] = -strides[axis]
-    return replace(placement, offset=offset, strides=tuple(strides))
+    return replace(placement, offset=offset, strides=tuple(strides), owned=bool(choices.below(2)))
 
 
 @layouts.register()
@@ -118,6 +122,16 @@ def broadcast(shape: Sequence[int], itemsize: int, choices: Choices) -> Placemen
     placement = _dense(kept, itemsize, range(len(shape)))
     strides = tuple(0 if axis in repeated else stride for axis, stride in enumerate(placement.strides))
     return replace(placement, strides=strides, writeable=False)
+
+
+@layouts.register()
+def overlapping(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
+    """Two axes with the same stride, as in a view of sliding windows: elements share memory."""
+    first = choices.below(len(shape) - 1)
+    placement = _dense(shape, itemsize, range(len(shape)))
+    strides = list(placement.strides)
+    strides[first] = strides[first + 1]
+    return replace(placement, strides=tuple(strides), writeable=False)
 
 
 @layouts.register()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from convverify.case import Case, Elements
-from convverify.layouts import PLAIN
+from convverify.layouts import PLAIN, SHARING
 
 Fails: TypeAlias = Callable[[Case], bool]
 EXTENTS = ("batch", "height", "width", "in_channels", "kernel_height", "kernel_width", "out_channels")
@@ -266,7 +266,7 @@ def _simplify_values(case: Case, test: Fails) -> Case:
 def _as_given(case: Case) -> Case | None:
     p = case.problem
     size = p.batch * p.height * p.width * p.in_channels + p.kernel_height * p.kernel_width * p.in_channels // p.groups * p.out_channels
-    if size > _MOST_ELEMENTS or "broadcast" in case.layouts:
+    if size > _MOST_ELEMENTS or set(SHARING) & set(case.layouts):
         return None
     x, w = case.values()
     elements = [

@@ -83,13 +83,18 @@ class Operand:
 
 
 def place(values: Array, layout: str, bits: int) -> Operand:
-    """Return `values` copied into poisoned memory in the given layout; a broadcast layout repeats the first values of an axis."""
+    """Return `values` copied into poisoned memory in the given layout; where elements share memory, one of their values remains."""
     itemsize = values.dtype.itemsize
     placement: Placement = layouts[layout].function(values.shape, itemsize, Choices(bits))
     if placement.guard and not _can_guard():
         placement = layouts["contiguous"].function(values.shape, itemsize, Choices(bits))
-    memory, start = _guarded_memory(placement) if placement.guard else _poisoned_memory(placement, values.dtype)
-    flat = np.ndarray(values.shape, values.dtype, buffer=memory, offset=start + placement.offset, strides=placement.strides)
+    if placement.owned and values.size:
+        owner = np.empty(values.shape, values.dtype)
+        memory, start = owner.reshape(-1).view(np.uint8), 0
+        flat = np.ndarray(values.shape, values.dtype, buffer=owner, offset=placement.offset, strides=placement.strides)
+    else:
+        memory, start = _guarded_memory(placement) if placement.guard else _poisoned_memory(placement, values.dtype)
+        flat = np.ndarray(values.shape, values.dtype, buffer=memory, offset=start + placement.offset, strides=placement.strides)
     for axis, stride in enumerate(placement.strides):
         if stride == 0 and values.shape[axis] > 1:
             values = values.take([0], axis=axis)

@@ -21,7 +21,7 @@ from convverify.case import Case
 from convverify.dtypes import DEFAULT_DTYPES, FORMATS
 from convverify.kernel import Kernel
 from convverify.layouts import PLAIN, layouts
-from convverify.problem import Padding, Problem
+from convverify.problem import Padding, Pair, Problem
 from convverify.styles import styles
 
 DEFAULT_MACS = 1 << 18
@@ -31,15 +31,16 @@ EDGES = tuple(sorted({edge + step for edge in (8, 16, 32, 64, 128, 256) for step
 _FOCUSES = (
     (), (), (), (), ("width",), ("height",), ("in_channels",), ("out_channels",), ("batch",), ("height", "width"),
     ("in_channels", "out_channels"), ("groups",), ("width", "out_channels"), ("width", "in_channels"), ("in_channels", "deep"),
-    ("kernel",), ("batch", "width"), ("groups", "out_channels"), ("height", "in_channels"), ("oversize",), ("batch", "out_channels"),
+    ("kernel",), ("batch", "width"), ("groups", "out_channels"), ("height", "in_channels"), ("oversize",), ("oversize",),
+    ("batch", "out_channels"),
 )  # fmt: skip
 
 
 def problems(
     *,
-    strides: st.SearchStrategy[int] | None = None,
+    strides: st.SearchStrategy[Pair] | None = None,
     padding: st.SearchStrategy[Padding] | Sequence[str] | None = None,
-    dilations: st.SearchStrategy[int] | None = None,
+    dilations: st.SearchStrategy[Pair] | None = None,
     grouped: bool = True,
     dtypes: Sequence[str] = DEFAULT_DTYPES,
     max_macs: int = DEFAULT_MACS,
@@ -49,7 +50,7 @@ def problems(
 
     Parameters
     ----------
-    strides, dilations : strategies for one axis's integer (default: 1 to 4 and 1 to 3, mostly 1)
+    strides, dilations : strategies for pairs, vertical and horizontal (default: mostly 1 and 2, up to 7)
     padding : a strategy, or a selection of "VALID", "SAME" and "EXPLICIT" (default: all three)
     grouped : whether to draw grouped and depthwise problems
     dtypes : names of the dtypes to draw from
@@ -63,7 +64,7 @@ def problems(
     """
     for name, value in (("strides", strides), ("dilations", dilations)):
         if value is not None and not isinstance(value, st.SearchStrategy):
-            raise TypeError(f"{name} must be a strategy for integers, not {value!r}")
+            raise TypeError(f"{name} must be a strategy for pairs of integers, not {value!r}")
     for dtype in dtypes:
         if dtype not in FORMATS:
             raise ValueError(f"dtypes must be among {', '.join(FORMATS)}, not {dtype!r}")
@@ -76,9 +77,9 @@ def problems(
         if unknown or not padding:
             raise ValueError(f"padding must be a strategy or a selection of VALID, SAME and EXPLICIT, not {padding!r}")
     return _problems(
-        strides if strides is not None else st.sampled_from((1, 1, 1, 2, 2, 3, 4)),
+        strides if strides is not None else _STRIDES,
         padding if isinstance(padding, st.SearchStrategy) else st.sampled_from(tuple(padding or ("VALID", "SAME", "EXPLICIT"))),
-        dilations if dilations is not None else st.sampled_from((1, 1, 1, 1, 2, 2, 3)),
+        dilations if dilations is not None else _DILATIONS,
         grouped,
         st.sampled_from(tuple(dtypes)),
         max_macs,
@@ -86,7 +87,18 @@ def problems(
     )
 
 
-_KERNELS = st.sampled_from((1, 2, 3, 3, 4, 5))
+_KERNELS = st.sampled_from((
+    (1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (3, 3), (2, 2), (2, 2), (5, 5), (4, 4), (1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2),
+    (3, 4), (4, 2), (1, 5), (5, 1), (2, 5), (5, 3), (4, 1), (1, 7),
+))  # fmt: skip
+_STRIDES = st.sampled_from((
+    (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 2), (1, 2), (2, 1), (1, 2), (2, 1), (3, 3), (2, 3), (3, 1), (1, 3),
+    (3, 2), (4, 4), (4, 1), (1, 5), (5, 2), (2, 4), (7, 3), (3, 6),
+))  # fmt: skip
+_DILATIONS = st.sampled_from((
+    (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 1), (1, 2), (3, 3), (1, 3), (2, 3), (3, 1), (5, 2), (1, 6),
+    (4, 4),
+))  # fmt: skip
 _LARGE_KERNELS = st.sampled_from((5, 6, 7, 8, 9, 11, 13, 16, 17, 33, 40))
 _CONVENTIONAL = st.sampled_from((False, False, True))
 _USUAL_KERNELS = st.sampled_from((3, 1, 3, 2, 5, 3, 7, 1, 3, 4, 11))
@@ -95,11 +107,11 @@ _USUAL_GROUPS = st.sampled_from((1, 1, 1, 1, "depthwise", 2, 4))
 _USUAL_IMAGE = st.one_of(st.integers(3, 20), st.sampled_from((6, 7, 8, 13, 14, 16, 27, 28, 32, 56)))
 _COIN = st.booleans()
 _SMALL = st.integers(1, 6)
-_CHANNELS = st.integers(1, 8)
+_CHANNELS = st.sampled_from((1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8))
 _BATCHES = st.sampled_from((1, 1, 2, 3, 4))
 _GROUPS = st.sampled_from((1, 1, 1, 1, 1, 2, 2, 3, 4, 6))
-_PADS = st.integers(0, 5)
-_SLACK = st.integers(0, 3)
+_PADS = st.sampled_from((0, 0, 1, 1, 2, 3, 4, 5, 9))
+_SLACK = st.integers(0, 6)
 _LARGE = st.one_of(st.sampled_from(EDGES), st.integers(5, 300))
 _DEEP = st.sampled_from((300, 511, 513, 640, 1000, 1025, 1027, 1030, 2049))
 _FOCUS = st.sampled_from(_FOCUSES)
@@ -113,10 +125,10 @@ def _problems(
     if draw(_CONVENTIONAL):
         return fit_budget(_conventional(draw, strides, padding, grouped, dtypes), max(1, max_macs >> draw(_THRIFT)), allow_empty)
     focus = draw(_FOCUS)
-    kernel_height, kernel_width = draw(_KERNELS), draw(_KERNELS)
+    kernel_height, kernel_width = draw(_KERNELS)
     if "kernel" in focus:
         kernel_width = draw(_LARGE_KERNELS)
-    stride, dilation = (draw(strides), draw(strides)), (draw(dilations), draw(dilations))
+    stride, dilation = draw(strides), draw(dilations)
     pads = draw(padding)
     groups = draw(_GROUPS) if grouped else 1
     in_channels, out_channels, batch = draw(_CHANNELS), draw(_CHANNELS), draw(_BATCHES)
@@ -140,7 +152,7 @@ def _problems(
         in_channels, out_channels = max(1, in_channels // groups), max(1, out_channels // groups)
     extents, explicit = [], []
     for outputs, kernel, step, spread in zip((rows, columns), (kernel_height, kernel_width), stride, dilation, strict=True):
-        effective, slack = (kernel - 1) * spread + 1, draw(_SLACK) % step
+        effective, slack = (kernel - 1) * spread + 1, draw(_SLACK) % step if step > 1 else 0
         extent = outputs * step - slack if pads == "SAME" else (outputs - 1) * step + effective + slack
         if pads == "EXPLICIT":
             explicit.append((draw(_PADS), draw(_PADS)))
@@ -161,11 +173,11 @@ def _problems(
 
 
 def _conventional(draw: Any, strides: Any, padding: Any, grouped: bool, dtypes: Any) -> Problem:
-    """Draw a layer as networks have them: a square kernel, equal strides, pads that keep the image, channels in fours, eights, sixteens.
+    """Draw a layer as networks have them: a square kernel, pads that keep the image, channels in fours, eights, sixteens.
 
     Fast paths are written for these, and faults of fast paths show nowhere else.
     """
-    kernel, step = draw(_USUAL_KERNELS), draw(strides)
+    kernel = draw(_USUAL_KERNELS)
     pads = draw(padding)
     if pads == "EXPLICIT":
         pads = ((kernel // 2, kernel // 2),) * 2
@@ -181,7 +193,7 @@ def _conventional(draw: Any, strides: Any, padding: Any, grouped: bool, dtypes: 
     for _ in range(10):
         draw(_COIN)
     return Problem(
-        draw(_BATCHES), rows, columns, in_channels, kernel, kernel, out_channels, strides=(step, step), padding=pads, groups=groups,
+        draw(_BATCHES), rows, columns, in_channels, kernel, kernel, out_channels, strides=draw(strides), padding=pads, groups=groups,
         dtype=draw(dtypes),
     )  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 A style is a function (problem, bits_x, bits_w, choices) -> (x, w): float64 arrays in the shapes of the problem, made from arrays of
 random 64-bit integers by exact arithmetic alone, so that a seed gives the same operands on every machine.  Its traits: `stage`
-is "exact" (integers: every partial sum is exact), "rounding" (judged by the error bound) or "special" (NaN and Inf).
+is "exact" (integers: every partial sum is exact), "rounding" (judged by the error bound) or "special" (NaN and Inf); `weight` says how
+often a campaign draws it (1 unless told).
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ def _uniform(bits: Bits) -> Floats:
     return ((bits >> np.uint64(12)).astype(np.float64) - 2.0**51 + 0.5) * 2.0**-51
 
 
+def _away_from_zero(bits: Bits) -> Floats:
+    """Magnitudes from 0.5 to 1.5, both signs."""
+    values = _uniform(bits)
+    return np.copysign(np.abs(values) + 0.5, values)
+
+
 def _bell(bits: Bits) -> Floats:
     """Close to normal with variance 1: the sum of four uniform 16-bit numbers (Irwin-Hall), which needs no libm."""
     parts = bits.view(np.uint16).reshape(*bits.shape, 4)
@@ -59,14 +66,14 @@ def _thin(problem: Problem, w: Floats) -> Floats:
     return np.where(kept, columns, 0.0).reshape(w.shape)
 
 
-@styles.register(stage="exact")
+@styles.register(stage="exact", weight=3)
 def integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Integers of equal magnitude in x and w, as large as exact sums allow."""
     magnitude = max(1, math.isqrt(_exact_budget(problem)))
     return _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
 
 
-@styles.register(stage="exact")
+@styles.register(stage="exact", weight=2)
 def long_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Integers with nearly all significand bits in one operand and small ones in the other: lost digits show exactly."""
     budget = _exact_budget(problem)
@@ -99,7 +106,38 @@ def cancelling_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: C
     return magnitude - x % max(1, magnitude // 2), _thin(problem, w)
 
 
-@styles.register(stage="rounding")
+_NOTABLE = np.array([-9999, 9999, -999, 127, 128, -128, 255, 256, 32767, 32768, -32768, 65504, 65535, 65536, 1e7, -1e20])
+
+
+@styles.register(stage="exact", weight=2)
+def simple(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """What short cuts look for: weights all one, all zero, or an identity; images of zeros, ones, or numbers with a meaning elsewhere."""
+    budget = _exact_budget(problem)
+    w = _integers(bits_w, 1)
+    kind = choices.below(6)
+    if kind == 0:
+        w = np.zeros_like(w)
+    elif kind in (1, 2):
+        w = np.ones_like(w)
+    elif kind == 3 and w.size:
+        w = np.zeros_like(w)
+        diagonal = np.arange(min(w.shape[2], w.shape[3]))
+        w[w.shape[0] // 2, w.shape[1] // 2, diagonal, diagonal] = 1.0
+    x = _integers(bits_x, min(budget, 3))
+    kind = choices.below(5)
+    if kind == 0:
+        x = np.zeros_like(x)
+    elif kind == 1:
+        x = np.ones_like(x)
+    elif kind in (2, 3):
+        allowed = _NOTABLE[np.abs(_NOTABLE) <= budget]
+        if allowed.size:
+            picked = allowed[(bits_x % np.uint64(allowed.size)).astype(np.int64)]
+            x = np.where(bits_x >> np.uint64(61) == 0, picked, x)
+    return x, _thin(problem, w)
+
+
+@styles.register(stage="rounding", weight=2)
 def normal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Close to normally distributed, variance 1."""
     return _bell(bits_x), _bell(bits_w)
@@ -137,26 +175,48 @@ def huge(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tupl
 
 
 @styles.register(stage="rounding")
+def overflowing(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Some products beyond the largest number: sums that may overflow are not judged, all others are, and nothing may be raised."""
+    top = FORMATS[problem.dtype].max_exponent - 1
+    x = _uniform(bits_x) * np.where(bits_x & np.uint64(7) == 0, 2.0**top, 1.0)
+    return x, _uniform(bits_w) * 8.0
+
+
+@styles.register(stage="rounding")
 def tiny(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Products above underflow by no more than the bound needs: values flushed too early show."""
     room = FORMATS[problem.dtype].precision // 2 + 6
     bottom = FORMATS[problem.dtype].min_exponent + room
     share = _share(choices, bottom)
-    x = _uniform(bits_x)
-    return np.copysign(np.abs(x) + 0.5, x) * 2.0**share, (np.abs(_uniform(bits_w)) + 0.5) * 2.0 ** (bottom - share)
+    return _away_from_zero(bits_x) * 2.0**share, np.abs(_away_from_zero(bits_w)) * 2.0 ** (bottom - share)
+
+
+@styles.register(stage="rounding")
+def lopsided(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """One operand near the smallest normal number, the other large: their products are ordinary."""
+    form = FORMATS[problem.dtype]
+    reach = min(form.max_exponent, -form.min_exponent) - 4
+    exponents = (-reach, (reach, reach // 2, reach // 4)[choices.below(3)])
+    if choices.below(2):
+        exponents = exponents[::-1]
+    return _away_from_zero(bits_x) * 2.0 ** exponents[0], _away_from_zero(bits_w) * 2.0 ** exponents[1]
 
 
 @styles.register(stage="rounding")
 def subnormal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """Subnormal numbers in x, ordinary ones in w: they may be flushed, not mistaken."""
+    """Subnormal numbers in x or in w, ordinary ones in the other: they may be flushed, not mistaken."""
     smallest = FORMATS[problem.dtype].smallest_normal
+    if choices.below(2):
+        return _bell(bits_x), _uniform(bits_w) * smallest
     return _uniform(bits_x) * smallest, _bell(bits_w)
 
 
-@styles.register(stage="special")
+@styles.register(stage="special", weight=2)
 def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Small nonzero integers with a few NaN or Inf in x, in w, or in both."""
     x, w = _integers(bits_x, 2), _integers(bits_w, 2)
+    if choices.below(4) == 0:
+        w[...] = 1.0 + choices.below(2)
     where = choices.below(4)
     for array, chosen in ((x, where != 2), (w, where >= 2)):
         if chosen and array.size:

@@ -17,6 +17,7 @@ from convverify.kernels import kernels
 from convverify.mutants import mutants
 from convverify.references import references
 from convverify.registry import Registry
+from convverify.trial import told
 from convverify.unusual import unusual
 
 SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual)
@@ -74,9 +75,9 @@ def _load_module(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             raise TargetError(f"there is no module {name!r}") from None
-        raise TargetError(f"module {name!r} failed to import: {_told(error)}") from None
+        raise TargetError(f"module {name!r} failed to import: {told(error)}") from None
     except BaseException as error:
-        raise TargetError(f"module {name!r} failed to import: {_told(error)}") from None
+        raise TargetError(f"module {name!r} failed to import: {told(error)}") from None
 
 
 def _load_file(place: str) -> Any:
@@ -93,9 +94,5 @@ def _load_file(place: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
-        raise TargetError(f"file {place!r} failed to import: {_told(error)}") from None
+        raise TargetError(f"file {place!r} failed to import: {told(error)}") from None
     return module
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]

@@ -81,7 +81,8 @@ class Times:
     operands: float = 0.0
 
 
-def _unwatched(activity: str) -> AbstractContextManager[None]:
+def unwatched(activity: str) -> AbstractContextManager[None]:
+    """Watch nothing: for trials outside a worker."""
     return nullcontext()
 
 
@@ -91,7 +92,7 @@ class Trial:
 
     kernel: Kernel
     case: Case
-    watch: Watch = _unwatched
+    watch: Watch = unwatched
     times: Times = field(default_factory=Times)
     references: tuple[Kernel, ...] = ()
     thorough: bool = True
@@ -184,7 +185,7 @@ class Trial:
         """The error allowed to a direct summation."""
         start = time.perf_counter()
         x, w = np.abs(self.x64), np.abs(self.w64)
-        bound = elementwise_bound(self.problem, convolve(self.problem, x, w), float(x.max(initial=0.0)), float(w.max(initial=0.0)))
+        bound = elementwise_bound(self.problem, convolve(self.problem, x, w), x, w)
         self.times.exact += time.perf_counter() - start
         return bound
 
@@ -236,7 +237,8 @@ class Trial:
             elif self.case.stage == "exact" and self.kernel.accuracy == "elementwise":
                 wrong = actual != self.expected
             else:
-                wrong = ~(np.abs(actual - self.expected) <= (self.bound if allowed is None else allowed))
+                bound = self.bound if allowed is None else allowed
+                wrong = ~(np.abs(actual - self.expected) <= bound) & np.isfinite(bound)
         return wrong
 
     @cached_property
@@ -270,11 +272,21 @@ class Trial:
         result = self.first_values
         if self.case.stage != "rounding" or result is None or not self.answered or not result.size:
             return Accuracy()
-        error = np.abs(result.astype(np.float64) - self.expected)
         with np.errstate(all="ignore"):
-            fraction = float(np.nanmax(np.where(self.bound > 0, error / self.bound, 0.0)))
-            ulp = error / ulp_of(self.expected, self.problem.dtype)
+            error = np.abs(result.astype(np.float64) - self.expected)
+            judged = np.isfinite(self.bound) & (self.bound > 0)
+            fraction = float(np.max(np.where(judged, error / self.bound, 0.0)))
+            ulp = np.where(judged, error / ulp_of(self.expected, self.problem.dtype), 0.0)
         return Accuracy(fraction, float(np.nanmax(ulp, initial=0.0)))
+
+
+def told(error: BaseException) -> str:
+    """Return an exception in one line; an exception may refuse even to be printed."""
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:
+        text = "(its message cannot be had)"
+    return f"{type(error).__name__}{': ' + text[:300] if text else ''}"
 
 
 def is_float(array: Array) -> bool:

@@ -116,10 +116,18 @@ class Verification:
             self._warn(f"one call took too long, but not when it was tried again: {line}")
             return False
 
-        supervisor = Supervisor(self.options, self.hear, blame)
+        supervisor = Supervisor(self.options, self.hear, blame, self._reference_that_dies)
         supervisor.run()
         if supervisor.printed > 1 << 20:
             self._warn(f"the kernel printed {supervisor.printed / 2**20:.0f} MiB, which were not shown")
+
+    def _reference_that_dies(self, line: str) -> str:
+        """Return the reference that dies of a case by itself; "" for none: then the kernel has done the process some harm before."""
+        for name in self.options.references:
+            with Prober(replace(self.options, target=name, data_format=None, accuracy=None, timeout=60.0)) as prober:
+                if prober.probe(line, properties=("completes",)).died:
+                    return name
+        return ""
 
     def _in_this_process(self) -> None:
         Campaign(self.options, Task(tuple(shards_of(self.options))), self.hear).run()

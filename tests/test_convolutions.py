@@ -3,7 +3,7 @@
 `problems()` is a Hypothesis strategy for the geometry of one convolution: extents, strides, padding, dilations, groups, dtype.
 `cases()` draws a problem and how its operands look: a style of values, a memory layout for each, a seed.  Both shrink, and a
 failing example prints as one line, which `Case.parse` reads back.  Put your own function in the place of `conv2d`; a function that
-takes fewer parameters needs fewer problems: `problems(strides=st.just(1), padding=["VALID"], dilations=st.just(1), grouped=False)`.
+takes fewer parameters needs fewer problems: `problems(strides=st.just((1, 1)), padding=["VALID"], dilations=st.just((1, 1)), grouped=False)`.
 """
 
 from __future__ import annotations
@@ -116,13 +116,13 @@ def test_operands_and_the_memory_around_them_are_left_alone(conv2d: Any, case: C
 
 
 @SHIPPED
-@given(case=cases(values=EXACT, max_macs=MACS, strides=st.integers(2, 5)))
+@given(case=cases(values=EXACT, max_macs=MACS, strides=st.tuples(st.integers(2, 5), st.integers(2, 5))))
 def test_strided(conv2d: Any, case: Case) -> None:
     assert_exact(conv2d, case)
 
 
 @SHIPPED
-@given(case=cases(values=EXACT, max_macs=MACS, dilations=st.integers(2, 4)))
+@given(case=cases(values=EXACT, max_macs=MACS, dilations=st.tuples(st.integers(2, 4), st.integers(2, 4))))
 def test_dilated(conv2d: Any, case: Case) -> None:
     assert_exact(conv2d, case)
 

@@ -29,7 +29,10 @@ THREADED = (  # large enough for threads; every way that matmul can go
     "x=2x40x41x40 w=3x3x1x80 strides=2x2 padding=SAME",
     "x=2x40x41x32 w=3x3x8x64 strides=1x2 padding=2,1,0,3 dilations=2x1",
     "x=40x16x17x3 w=3x3x3x16",
+    "x=45x17x16x2 w=5x3x2x16 strides=2x3 padding=SAME",
     "x=2x66x64x16 w=3x5x16x33 strides=2x1 padding=SAME",
+    "x=2x30x201x12 w=3x3x12x8 padding=SAME",
+    "x=2x61x205x3 w=7x7x3x16 strides=2x2 padding=3,3,3,3",
 )
 
 
@@ -129,6 +132,8 @@ def test_a_special_value_stays_in_the_windows_that_hold_it(line, value):
         "x=256x32x32x3 w=3x3x3x16",
         "x=64x56x56x32 w=3x3x1x32 padding=SAME",
         "x=1x3x60000x16 w=3x3x16x8 padding=SAME",
+        "x=1x3000x3000x3 w=1x1x3x8 strides=30x30 padding=1,1,1,1",
+        "x=1x3000x3000x3 w=1x1x1x3 strides=30x30 padding=1,1,1,1",
     ],
 )
 def test_extra_memory_stays_below_64_mebibytes_at_any_batch(line):

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -103,6 +104,7 @@ def diagnosis(kernel: Kernel, request: dict[str, Any]) -> list[str]:
 
 def main(target: str, data_format: str, accuracy: str) -> None:
     """Serve requests until the standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     reader, writer = os.dup(0), os.dup(1)
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):

@@ -44,9 +44,11 @@ class _Worker:
 class Supervisor:
     """Runs all tasks of a campaign in worker processes."""
 
-    def __init__(self, options: Options, listener: Listener, blame: Callable[[str, str], bool]) -> None:
-        """`blame(case, how)` says whether a death while the kernel ran is the kernel's doing."""
-        self.options, self.listener, self.blame = options, listener, blame
+    def __init__(
+        self, options: Options, listener: Listener, blame: Callable[[str, str], bool], blame_reference: Callable[[str], str]
+    ) -> None:
+        """`blame(case, how)` says whether a death is the kernel's doing, `blame_reference(case)` which reference a case kills by itself."""
+        self.options, self.listener, self.blame, self.blame_reference = options, listener, blame, blame_reference
         self._directory = Path(tempfile.mkdtemp(prefix="convverify-"))
         (self._directory / "options.json").write_text(options.to_json())
         self._started = 0
@@ -164,8 +166,8 @@ class Supervisor:
             loading = "loading the reference" if entry.steps else f"loading {self.options.target!r}"
             self.listener(Failed("reference" if entry.steps else "usage", f"{how} while {loading}{_last_words(worker.tail)}"))
             return
-        if entry.activity == "reference":
-            self.listener(ReferenceWrong(", ".join(self.options.references), entry.line, f"{how} while it computed this case"))
+        if entry.activity == "reference" and (reference := self.blame_reference(entry.line)):
+            self.listener(ReferenceWrong(reference, entry.line, f"{how} while it computed this case"))
         elif self.blame(entry.line, how):
             self.listener(Found(entry.line, "completes", how + _last_words(worker.tail)))
             self.listener(Finished("found"))

@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from convverify.campaign import Campaign, Task
 from convverify.events import Event, Failed, to_line
 from convverify.isolation.journal import Journal
 from convverify.options import Options
+from convverify.trial import told
 
 
 def main(directory: str, number: str) -> None:
     """Run the task that the supervisor has written down."""
     with contextlib.suppress(Exception):
         faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nobody interrupts a worker but its kernel, and then that shall show
     place = Path(directory)
     options = Options.from_json((place / "options.json").read_text())
     part = json.loads((place / f"task-{number}.json").read_text())
@@ -41,7 +44,7 @@ def main(directory: str, number: str) -> None:
     try:
         Campaign(options, task, emit, Journal(place / f"journal-{number}")).run()
     except BaseException as error:
-        emit(Failed("internal", f"the harness failed: {type(error).__name__}: {error}"))
+        emit(Failed("internal", f"the harness failed: {told(error)}"))
         raise
     finally:
         os._exit(0)  # whatever threads or exit handlers the kernel has left behind

@@ -18,11 +18,31 @@ from convverify.registry import Registry
 kernels = Registry("kernel", __name__)
 
 
+_posed: dict[tuple[Any, ...], Problem] = {}
+_MOST_POSED = 4096
+
+
 def problem_of(x: npt.NDArray[Any], w: npt.NDArray[Any], strides: Any, padding: Any, dilations: Any, groups: int) -> Problem:
     """Return the problem that a kernel's arguments pose.
 
     Raises TypeError or ValueError, naming the argument, where they do not fit together.
+
+    Small problems are computed in less time than it takes to look at all the arguments, hence those that were posed are kept: under
+    the text of the parameters, because True, 1 and 1.0 are the same key but not equally right.
     """
+    if not (isinstance(x, np.ndarray) and isinstance(w, np.ndarray)):
+        return _pose(x, w, strides, padding, dilations, groups)
+    key = (x.shape, w.shape, x.dtype, w.dtype, repr((strides, padding, dilations, groups)))
+    problem = _posed.get(key)
+    if problem is None:
+        problem = _pose(x, w, strides, padding, dilations, groups)
+        if len(_posed) >= _MOST_POSED:
+            _posed.clear()
+        _posed[key] = problem
+    return problem
+
+
+def _pose(x: npt.NDArray[Any], w: npt.NDArray[Any], strides: Any, padding: Any, dilations: Any, groups: int) -> Problem:
     for name, array in (("x", x), ("w", w)):
         if np.ndim(array) != 4:
             raise ValueError(f"{name} must have 4 axes, not {np.ndim(array)}")

@@ -13,7 +13,7 @@ from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratc
 from convverify.problem import Problem
 from convverify.threads import run_pieces
 
-_ROW = 4096  # elements of a row of repeated weights: kernel rows of them stay in the first-level cache
+_ROW = 8192  # elements of a row of repeated weights: shorter rows copy more of the strip twice, longer ones leave the cache
 _BLOCK = 1 << 17  # elements of an output block: with its strip it stays in the second-level cache
 
 
@@ -27,7 +27,8 @@ def depthwise(problem: Problem, x: Array, weights: Array, y: Array, threads: int
     tile = min(columns, max(1, _ROW // channels)) if merged else 1
     repeated = np.empty((problem.kernel_height, problem.kernel_width, tile, channels), dtype)
     repeated[...] = weights
-    blocks = [part for block in blocks_of(problem, max(1, _BLOCK // channels)) for part in (_split(block, tile) if merged else [block])]
+    pixels = max(1, _BLOCK // (channels * problem.strides[0] * problem.strides[1]))
+    blocks = [part for block in blocks_of(problem, pixels) for part in (_split(block, tile) if merged else [block])]
 
     def compute(block: Block) -> None:
         target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]

@@ -4,6 +4,7 @@ The way is chosen by the problem:
 
 * a window of one pixel is a row of x already, so that x (or a strip of it) is a matrix, and one product gives a block of y;
 * other windows are copied, block by block, into a reused buffer: a matrix of patches, of which one product gives a block of y;
+* of wide images, a block's columns are copied instead: patches of neighbouring rows share their pixels, at one product for each row;
 * few pixels and many output channels (the last layers of a network at batch 1): one matrix of patches, many blocks of channels;
 * one input channel to a group (depthwise): multiply-adds over the offsets, see depthwise.py.
 """
@@ -24,13 +25,16 @@ from convverify.kernels.depthwise import depthwise
 from convverify.problem import Problem
 from convverify.threads import run_pieces, single_threaded_blas, thread_count
 
-PATCHES = 3 << 19  # bytes of a block's patches
-MOST_PATCHES = 12 << 20  # bytes: at most this where the weights are many, to be packed by BLAS for each block
-GEMM_PIXELS = 192  # rows of a product from which on packing the weights costs little
-LEAST_WORK = 1 << 22  # multiply-adds that are worth a block of their own
-BALANCE = 8  # blocks, so that threads of unequal speed end together
-FEW_PIXELS = 384
-THREADED = 1 << 21  # multiply-adds that are worth waking another thread for
+_PATCHES = 3 << 19  # bytes of a block's patches
+_MOST_PATCHES = 12 << 20  # bytes: at most this where the weights are many, to be packed by BLAS for each block
+_STRIP = 12 << 20  # bytes of the pixels that a block's windows skip or cover
+_COLUMNS = 2 << 20  # bytes of a block's columns
+_GEMM_PIXELS = 192  # rows of a product from which on packing the weights costs little
+_SHORT = 32  # elements: runs of at most this many are copied at a cost for each run
+_FEW_PIXELS = 384  # of the whole output: fewer do not make two blocks
+_LEAST_WORK = 1 << 22  # multiply-adds that are worth a block of their own
+_BALANCE = 8  # blocks, so that threads of unequal speed end together
+_THREADED = 1 << 21  # multiply-adds that are worth waking another thread for
 
 
 @kernels.register("matmul")
@@ -48,7 +52,7 @@ def conv2d_matmul(
     accumulator = np.dtype(np.float64 if problem.dtype == "float64" else np.float32)
     weights = w if w.dtype == accumulator and w.flags.c_contiguous and w.flags.aligned else np.array(w, accumulator, order="C")
     y = np.empty(problem.output_shape, dtype)
-    threads = thread_count() if problem.macs >= THREADED else 1
+    threads = thread_count() if problem.macs >= _THREADED else 1
     if problem.groups > 1 and problem.in_channels == problem.groups:
         depthwise(problem, x, weights, y, threads)
         return y
@@ -58,10 +62,14 @@ def conv2d_matmul(
 
 
 class Plan(NamedTuple):
-    """Blocks of pixels, and slices of the output channels of each group; more than one slice: all patches are made first."""
+    """Blocks of pixels, slices of the output channels of each group, and whether patches are made by columns.
+
+    With more than one slice, all patches of a block are made first.
+    """
 
     blocks: list[Block]
     channels: list[slice]
+    by_columns: bool
 
 
 @functools.lru_cache(maxsize=1024)
@@ -69,52 +77,90 @@ def plan(problem: Problem) -> Plan:
     """Choose the blocks, by the problem alone: the number of threads must not change a result."""
     itemsize = 8 if problem.dtype == "float64" else 4
     batch, rows, columns, out_channels = problem.output_shape
-    total = batch * rows * columns
-    patch = problem.kernel_height * problem.kernel_width * problem.in_channels * itemsize
-    outputs = out_channels // problem.groups
-    if total <= FEW_PIXELS and outputs >= 128 and total * patch <= MOST_PATCHES:
+    total, outputs = batch * rows * columns, out_channels // problem.groups
+    run = problem.kernel_width * problem.in_channels
+    patch = problem.kernel_height * run * itemsize
+    if total <= _FEW_PIXELS and outputs >= 128 and total * patch <= _MOST_PATCHES:
         count = min(4, outputs // 128)
         edges = [outputs * piece // count // 16 * 16 for piece in range(count)] + [outputs]
-        return Plan(blocks_of(problem, total), [slice(low, high) for low, high in itertools.pairwise(edges)])
-    pixels = max(PATCHES // patch, min(GEMM_PIXELS, MOST_PATCHES // patch))
-    enough = max(-(-total // BALANCE), -(-LEAST_WORK * total // problem.macs), GEMM_PIXELS)
-    return Plan(blocks_of(problem, min(pixels, enough)), [slice(0, outputs)])
+        return Plan(blocks_of(problem, total), [slice(low, high) for low, high in itertools.pairwise(edges)], False)
+    pixels = max(_PATCHES // patch, min(_GEMM_PIXELS, _MOST_PATCHES // patch))
+    enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), _GEMM_PIXELS)
+    by_columns = problem.groups == 1 < problem.kernel_height and problem.dilations[0] == 1
+    if by_columns and columns >= (_GEMM_PIXELS // 2 if run <= _SHORT else _GEMM_PIXELS):
+        fitting = _COLUMNS // (columns * run * itemsize) - problem.kernel_height
+        pixels = columns * max(1, fitting // problem.strides[0])
+    else:
+        images = min(batch, min(pixels, enough) // (rows * columns))
+        by_columns = by_columns and run <= _SHORT and images * columns >= _GEMM_PIXELS // 2
+    pixels = min(pixels, enough, _STRIP // (problem.strides[0] * problem.strides[1] * problem.in_channels * itemsize))
+    return Plan(blocks_of(problem, pixels), [slice(0, outputs)], by_columns)
 
 
 def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int) -> None:
-    blocks, channels = plan(problem)
-    dtype, groups, terms = weights.dtype, problem.groups, problem.terms
-    outputs = problem.out_channels // groups
-    windows = Windows(problem, x, dtype)
+    blocks, channels, by_columns = plan(problem)
+    groups, terms, outputs = problem.groups, problem.terms, problem.out_channels // problem.groups
+    windows = Windows(problem, x, weights.dtype)
     factor: Array = weights.reshape(terms, outputs) if groups == 1 else weights.reshape(terms, groups, outputs).transpose(1, 0, 2)
 
     def patches_of(block: Block) -> Array:
-        """Return (pixels, terms), with a leading axis of groups where there are several."""
         seen = windows.of(block)
-        if seen.shape[3] == seen.shape[4] == 1 and problem.strides == (1, 1):
-            matrix = seen.reshape(block.pixels, groups, -1)  # neighbours in memory: not a copy
-            return matrix[:, 0] if groups == 1 else matrix.transpose(1, 0, 2)
-        shape = (*seen.shape[:5], problem.in_channels)
-        if groups == 1:
-            copy = scratch.array("patches", shape, dtype)
-            np.copyto(copy, seen)
-            return copy.reshape(block.pixels, terms)
-        copy = scratch.array("patches", (groups, *seen.shape[:5], problem.in_channels // groups), dtype)
-        np.copyto(copy, np.moveaxis(seen.reshape(*seen.shape[:5], groups, -1), 5, 0))
-        return copy.reshape(groups, block.pixels, terms)
+        if by_columns:
+            return _columns(seen, problem.strides[0])
+        return _patches(seen, groups, neighbours=problem.strides == (1, 1))
 
-    def product(patches: Array, block: Block, part: slice) -> None:
-        target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]
-        flat = target.reshape(block.pixels, groups, outputs)[..., part]
-        out = flat[:, 0] if groups == 1 else flat.transpose(1, 0, 2)
-        if y.dtype == dtype:
-            np.matmul(patches, factor[..., part], out=out)
+    def multiply(patches: Array, block: Block, part: slice) -> None:
+        target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end, :]
+        if by_columns:
+            target = target.transpose(1, 0, 2, 3)
+        elif groups == 1:
+            target = target.reshape(block.pixels, outputs)[:, part]
         else:
-            out[...] = np.matmul(patches, factor[..., part], out=scratch.array("product", out.shape, dtype))
+            target = target.reshape(block.pixels, groups, outputs).transpose(1, 0, 2)[..., part]
+        if y.dtype == weights.dtype and not (by_columns and target.shape[1] > 1):
+            np.matmul(patches, factor[..., part], out=target[:, 0] if by_columns else target)
+        else:
+            product = scratch.array("product", (*patches.shape[:-1], target.shape[-1]), weights.dtype)
+            target[...] = np.matmul(patches, factor[..., part], out=product).reshape(target.shape)
 
     if len(channels) == 1:
-        run_pieces(lambda block: product(patches_of(block), block, channels[0]), blocks, threads)
-        return
-    for block in blocks:
+        run_pieces(lambda block: multiply(patches_of(block), block, channels[0]), blocks, threads)
+    else:
+        (block,) = blocks
         patches = patches_of(block)
-        run_pieces(lambda part, patches=patches, block=block: product(patches, block, part), channels, threads)
+        run_pieces(lambda part: multiply(patches, block, part), channels, threads)
+
+
+def _patches(seen: Array, groups: int, neighbours: bool) -> Array:
+    """Return the windows (images, rows, columns, kernel height, kernel width, C) as a matrix (pixels, terms), one for each group
+    where there are several.  Windows of one pixel that are neighbours are that matrix already."""
+    pixels = seen.shape[0] * seen.shape[1] * seen.shape[2]
+    if neighbours and seen.shape[3] == seen.shape[4] == 1:
+        matrix = seen.reshape(pixels, groups, -1)
+        return matrix[:, 0] if groups == 1 else matrix.transpose(1, 0, 2)
+    if groups == 1:
+        copy = scratch.array("patches", seen.shape, seen.dtype)
+        np.copyto(copy, seen)
+        return copy.reshape(pixels, -1)
+    copy = scratch.array("patches", (groups, *seen.shape[:5], seen.shape[5] // groups), seen.dtype)
+    np.copyto(copy, np.moveaxis(seen.reshape(*seen.shape[:5], groups, -1), 5, 0))
+    return copy.reshape(groups, pixels, -1)
+
+
+def _columns(seen: Array, stride: int) -> Array:
+    """Return the windows as (rows, images * columns, terms), a view of a copy (images, columns, rows of the image, kernel width, C).
+
+    In the copy a window's rows follow each other, so that each window is a run of memory, and those of a row of outputs are a matrix;
+    a pixel is copied once for each column of the kernel, and not for each row.
+    """
+    images, rows, columns, height, width, channels = seen.shape
+    image_rows = (rows - 1) * stride + height
+    by_image, _, by_column, by_row, *inner = seen.strides
+    source = np.lib.stride_tricks.as_strided(
+        seen, (images, columns, image_rows, width, channels), (by_image, by_column, by_row, *inner), writeable=False
+    )
+    copy = scratch.array("patches", source.shape, seen.dtype)
+    np.copyto(copy, source)
+    _, by_column, by_row, _, by_channel = copy.strides
+    shape = (rows, images * columns, height * width * channels)
+    return np.ndarray(shape, seen.dtype, copy, strides=(stride * by_row, by_column, by_channel))

@@ -7,7 +7,7 @@ import numpy as np
 from convverify.dtypes import numpy_dtype
 from convverify.properties import NOT_JUDGED, Verdict, properties
 from convverify.references.tensorflow import refusal
-from convverify.trial import Finding, Trial, is_float
+from convverify.trial import Finding, Trial, is_float, told
 
 
 @properties.register("completes", rank=0)
@@ -22,8 +22,7 @@ def completes(trial: Trial) -> Verdict:
         return NOT_JUDGED  # TensorFlow raises an error here, too
     if not trial.case.is_plain and trial.plain_is_right:
         return NOT_JUDGED  # for memory_layout to say
-    text = " ".join(str(error).split())
-    return Finding("completes", f"the kernel raised {type(error).__name__}{': ' + text[:300] if text else ''}")
+    return Finding("completes", f"the kernel raised {told(error)}")
 
 
 @properties.register("shape", rank=1)
