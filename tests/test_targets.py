@@ -67,7 +67,7 @@ def test_a_file_imports_its_neighbours(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("nothing", "target 'nothing' is unknown; give module:function, file.py:function, or one of loops, "),
+        ("nothing", "target 'nothing' is unknown; give module:function, file.py:function, or one of "),
         ("", "target '' is unknown"),
         (":kernel", "target ':kernel' must be module:function or file.py:function"),
         ("mine_for_tests:", "must be module:function or file.py:function"),
