@@ -1,3 +1,43 @@
-"""convverify: is this 2-D convolution right, and how fast is it?"""
+"""convverify: is this 2-D convolution right, and how fast is it?
+
+Names are loaded when they are used: `import convverify` loads neither TensorFlow nor Hypothesis nor Numba.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "Case": "convverify.case",
+    "Options": "convverify.options",
+    "Problem": "convverify.problem",
+    "Report": "convverify.report",
+    "assert_within_bound": "convverify.error_bounds",
+    "cases": "convverify.strategies",
+    "conv2d_fft": "convverify.kernels.fft",
+    "conv2d_loops": "convverify.kernels.loops",
+    "conv2d_loops_compiled": "convverify.kernels.loops_compiled",
+    "conv2d_matmul": "convverify.kernels.matmul",
+    "conv2d_matmul_offsets": "convverify.kernels.matmul_offsets",
+    "conv2d_winograd_2x2": "convverify.kernels.winograd",
+    "conv2d_winograd_4x4": "convverify.kernels.winograd",
+    "make_kernel": "convverify.kernel",
+    "problems": "convverify.strategies",
+    "verify": "convverify.verification",
+}
+__all__ = ["__version__", *_PLACES]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module that holds it."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'convverify' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -61,8 +61,10 @@ class Task:
 class Campaign:
     """One worker's campaign against one kernel."""
 
-    def __init__(self, options: Options, task: Task, emit: Listener, journal: Journal | None = None) -> None:
+    def __init__(self, options: Options, task: Task, emit: Listener, journal: Journal | None = None, kernel: Kernel | None = None) -> None:
+        """`kernel` is what to verify where it has no name by which `options.target` could find it."""
         self.options, self.task, self.emit, self.journal = options, task, emit, journal
+        self._given = kernel
         self.watch: Watch = journal.watch if journal else unwatched
         self.statistics = Statistics()
         self.references: tuple[Kernel, ...] = ()
@@ -77,7 +79,8 @@ class Campaign:
     def run(self) -> None:
         """Do the whole task; ends with a Finished or a Failed event."""
         try:
-            self.kernel = find_kernel(self.options.target, data_format=self.options.data_format, accuracy=self.options.accuracy)
+            options = self.options
+            self.kernel = self._given or find_kernel(options.target, data_format=options.data_format, accuracy=options.accuracy)
         except TargetError as error:
             self.emit(Failed("usage", str(error)))
             return

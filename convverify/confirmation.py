@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from convverify.case import Case
 from convverify.companions import companion
 from convverify.events import Found
+from convverify.isolation.local import LocalProber
+from convverify.isolation.patience import allowance, patience
 from convverify.isolation.probing import Probe, Prober, ProberLost
 from convverify.kernel import Kernel
 from convverify.minimize import Minimal, minimize
@@ -17,6 +19,7 @@ from convverify.problem import Problem
 from convverify.report import Counterexample
 
 _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
+_CALLS_AROUND = 25  # calls that all properties together make on one case
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
 _CALLS, _CALLS_SECONDS = 400, 1.5
@@ -25,23 +28,24 @@ _CALLS, _CALLS_SECONDS = 400, 1.5
 class Confirmation:
     """Confirms and shrinks findings with one prober."""
 
-    def __init__(self, options: Options, prober: Prober) -> None:
+    def __init__(self, options: Options, prober: Prober | LocalProber) -> None:
         self.options, self.prober = options, prober
-        self.patience = options.timeout  # seconds that one probe may take; more for a kernel that takes long to warm up
+        self.warm_up = 0.0  # seconds that the kernel's first call took beyond others
         self.keywords: tuple[str, ...] = ()
         self._hanging: set[str] = set()
 
-    def hangs(self, line: str, patience: float) -> bool:
-        """Return whether a case that took too long does so again in a fresh process, alone or with what is called around it.
-
-        A kernel that compiles itself is given all of `patience`; for any other a second is a thousand times what such a case takes.
-        """
-        self.patience = patience if patience > self.options.timeout else min(1.0, patience)
+    def hangs(self, line: str) -> bool:
+        """Return whether a case that took too long does so again in a fresh process, alone or with what is called around it."""
         self.prober.fresh()
-        probe = self.prober.probe(line, timeout=self.patience)
+        probe = self.prober.probe(line, timeout=patience(self._brief, line, self.warm_up) + _CALLS_AROUND * allowance(line))
         if probe.died:
             self._hanging.add(line)
         return bool(probe.died)
+
+    @property
+    def _brief(self) -> float:
+        """Seconds for a case that is suspected to hang: a thousand times what a small one takes."""
+        return min(1.0, self.options.timeout)
 
     def explain(self, found: Found, same: list[str], seconds: float) -> Counterexample:
         """Return the counterexample that a finding comes to: confirmed, shrunk, with what it takes to see it again."""
@@ -72,13 +76,18 @@ class Confirmation:
         )  # fmt: skip
 
     def _probe(self, case: Case, what: _Reproduced, *, arrays: bool = False, timeout: float = 0.0) -> Probe:
-        return self.prober.probe(str(case), properties=what.tried, history=what.history, arrays=arrays, timeout=timeout or self.patience)
+        line = str(case)
+        limit = patience(timeout or (self._brief if what.died else self.options.timeout), line, self.warm_up)
+        if what.tried is None or what.property in _REMEMBERING or case.calls > 1:
+            limit += _CALLS_AROUND * allowance(line)
+        limit += sum(patience(0.0, earlier, self.warm_up) for earlier in what.history)
+        return self.prober.probe(line, properties=what.tried, history=what.history, arrays=arrays, timeout=limit)
 
     def _reproduce(self, found: Found) -> _Reproduced | None:
         """Find what it takes to see a finding again: the case alone, another that was called around it, the same call several times,
         or the calls before."""
         hanging = found.case in self._hanging
-        timeout = 0.5 if hanging and self.patience <= 1.0 else 0.0
+        timeout = 0.5 if hanging else 0.0
         what = _Reproduced(Case.parse(found.case), _judged_alone(found.property), died=hanging)
         for suspect in self._suspects(what, hanging):
             self.prober.fresh()
@@ -167,7 +176,7 @@ class Confirmation:
 
         A case that hangs is given less time for each try, and is tried with more in the end.
         """
-        timeout = 0.5 if what.died and self.patience <= 1.0 else 0.0
+        timeout = 0.5 if what.died else 0.0
         fresh = bool(what.history) or what.case.calls > 1 or what.property in _REMEMBERING
 
         def fails(candidate: Case) -> bool:
@@ -175,7 +184,7 @@ class Confirmation:
                 self.prober.fresh()
             return any(what.seen(self._probe(candidate, what, timeout=timeout)) for _ in range(3 if what.property == "threads" else 1))
 
-        return minimize(what.case, fails, min(seconds, 2.5) if timeout else seconds, values=what.property in _VALUES and not what.history)
+        return minimize(what.case, fails, min(seconds, 2.5) if what.died else seconds, values=what.property in _VALUES and not what.history)
 
 
 @dataclass(frozen=True)

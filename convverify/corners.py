@@ -21,7 +21,7 @@ _PADDINGS: tuple[Padding, ...] = ("VALID", "SAME", ((1, 0), (0, 1)), ((2, 3), (0
 def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterator[Case]:
     """Yield the cases of the table that the kernel's signature declares and the budget allows, each once."""
     seen: set[Problem] = set()
-    exact = [entry.name for entry in styles if entry.traits["stage"] == "exact"]
+    exact = ("integers", "long_integers", "cancelling_integers")  # all elements differ: no fault hides behind equal ones
     others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
     names = [name for name in layouts.names() if name != PLAIN]
     number = 0
@@ -40,8 +40,9 @@ def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterat
     for dtype in dtypes:
         for number, name in enumerate(names):
             for base in (plain, small):
-                for placed in ((name, PLAIN), (PLAIN, name)) if base.macs <= max_macs else ():
-                    yield Case(base.with_(dtype=dtype), exact[number % 2], placed, seed=number << 3)
+                for placed in ((name, PLAIN), (PLAIN, name)):
+                    if base.macs <= max_macs:
+                        yield Case(base.with_(dtype=dtype), exact[number % 2], placed, seed=number << 3)
     for base, seeds in ((plain, 2), (small.with_(in_channels=40), 1), (Problem(1, 3, 4), 6), (Problem(2, 2, 9, kernel_width=3), 6)):
         for number, name in enumerate(styles.names() if base.macs <= max_macs else ()):
             for seed in range(seeds):

@@ -34,6 +34,24 @@ def wrong_map(wrong: Mask) -> list[str]:
     return lines
 
 
+def channel_map(wrong: Mask) -> list[str]:
+    """Return lines that show the mask over batch (down) x channels (across): '#' all outputs wrong, '+' some, '.' none.
+
+    Only where some images or channels are right: else it says nothing.
+    """
+    if wrong.ndim != 4 or not wrong.size:
+        return []
+    some, every = np.asarray(wrong.any(axis=(1, 2))), np.asarray(wrong.all(axis=(1, 2)))
+    if some.all():
+        return []
+    rows = [
+        "".join("#" if every[n, k] else "+" if some[n, k] else "." for k in range(min(some.shape[1], _COLUMNS)))
+        for n in range(min(len(some), _ROWS))
+    ]
+    cut = len(some) > _ROWS or some.shape[1] > _COLUMNS
+    return ["batch x channels:", *rows, *([f"(of {some.shape[0]} x {some.shape[1]})"] if cut else [])]
+
+
 def where(wrong: Mask) -> str:
     """Return in words along which axes the wrong elements lie; "" where they are everywhere."""
     if wrong.ndim != 4 or not wrong.any() or wrong.all():

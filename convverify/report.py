@@ -67,7 +67,7 @@ class Report:
         return EXIT_STATUS[self.verdict]
 
     def to_json(self) -> str:
-        """Return the report as JSON text, whose schema docs/report.schema.json states."""
+        """Return the report as JSON text; its `schema` number changes when a field changes its meaning."""
         data: dict[str, Any] = {
             "schema": SCHEMA,
             "verdict": self.verdict,

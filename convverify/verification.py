@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import threading
+import importlib
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from convverify import corpus
 from convverify.campaign import Campaign, Task, shards_of
-from convverify.case import Case
 from convverify.confirmation import Confirmation
 from convverify.events import Event, Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
+from convverify.isolation.local import LocalProber
 from convverify.isolation.probing import Prober
-from convverify.isolation.supervisor import Supervisor, patience
+from convverify.isolation.supervisor import Supervisor
+from convverify.kernel import Kernel, make_kernel
 from convverify.options import Options
 from convverify.properties import in_order
 from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.second_opinion import SecondOpinion
 from convverify.statistics import Statistics
+from convverify.targets import find_kernel
 
 _REPORTED = 3  # distinct properties whose counterexamples are shrunk and shown
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
@@ -26,8 +31,9 @@ _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "ex
 class Verification:
     """One run of `verify`: hears the campaign's events, passes them on, and keeps what the report needs."""
 
-    def __init__(self, options: Options, listener: Listener) -> None:
-        self.options, self.listener = options, listener
+    def __init__(self, options: Options, listener: Listener, kernel: Kernel | None = None) -> None:
+        """`kernel` is what to verify where it has no name to import; then nothing is isolated."""
+        self.options, self.listener, self._kernel = options, listener, kernel
         self.snapshots: dict[int, Statistics] = {}
         self.found: list[Found] = []
         self._prober = Prober(options)
@@ -54,7 +60,7 @@ class Verification:
         elif isinstance(event, Started):
             self.started = self.started or event
             self.confirmation.keywords = event.keywords
-            self.confirmation.patience = patience(self.options, event.warm_up)
+            self.confirmation.warm_up = max(self.confirmation.warm_up, event.warm_up)
         elif isinstance(event, Finished) and self.reason in ("", "done"):
             self.reason = event.reason
         self.listener(event)
@@ -88,30 +94,26 @@ class Verification:
         for sentence in corpus.damaged(self.options.directory, self.options.target):
             self._warn(sentence + "; it was passed over")
         with self._prober:
-            try:
-                if self.options.isolation:
-                    self._prober.start()
-                    self._isolated()
-                else:
-                    self._in_this_process()
-            except KeyboardInterrupt:
-                interrupted = True
-            try:
-                if self.found and self.options.isolation:
-                    self.listener(Phase("shrinking"))
-                    self._explain(self.confirmation)
-                else:
-                    self._unexplained()
-            except KeyboardInterrupt:
-                interrupted = True
-                self._unexplained()
+            for step in (self._campaign, self._explain):
+                try:
+                    step()
+                except KeyboardInterrupt:
+                    interrupted = True
+        self._unexplained()
         return self._report(interrupted, time.perf_counter() - start)
+
+    def _campaign(self) -> None:
+        if self.options.isolation:
+            self._prober.start()
+            self._isolated()
+        else:
+            Campaign(self.options, Task(tuple(shards_of(self.options))), self.hear, kernel=self._kernel).run()
 
     def _isolated(self) -> None:
         def blame(line: str, how: str) -> bool:
             if "did not return" not in how:
                 return True
-            if self.confirmation.hangs(line, patience(self.options, supervisor.warm_up)):
+            if self.confirmation.hangs(line):
                 return True
             self._warn(f"one call took too long, but not when it was tried again: {line}")
             return False
@@ -129,21 +131,26 @@ class Verification:
                     return name
         return ""
 
-    def _in_this_process(self) -> None:
-        Campaign(self.options, Task(tuple(shards_of(self.options))), self.hear).run()
-
-    def _explain(self, confirmation: Confirmation) -> None:
-        """Confirm and shrink one case for each property refuted, the earliest first."""
+    def _explain(self) -> None:
+        """Confirm and shrink one case for each property refuted, the most telling first."""
+        if not self.found:
+            return
+        self.listener(Phase("shrinking"))
+        if not self.options.isolation:
+            options = self.options
+            kernel = self._kernel or find_kernel(options.target, data_format=options.data_format, accuracy=options.accuracy)
+            self.confirmation = Confirmation(options, LocalProber(kernel))
+            self.confirmation.keywords = tuple(kernel.keywords)
         ranks = [entry.name for entry in in_order()]
         chosen: dict[str, Found] = {}
         for found in sorted(self.found, key=lambda found: (ranks.index(found.property), found.number)):
             chosen.setdefault(_FAMILIES.get(found.property, found.property), found)
-        opinion = _SecondOpinion(self.options)
+        opinion = SecondOpinion(self.options)
         try:
             for found in list(chosen.values())[:_REPORTED]:
                 family = _FAMILIES.get(found.property, found.property)
                 same = [other.case for other in self.found if _FAMILIES.get(other.property, other.property) == family]
-                example = confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+                example = self.confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
                 note = opinion.on(example) if not self.counterexamples else ""
                 self.counterexamples.append(self._with_file(example, note))
         finally:
@@ -194,52 +201,6 @@ class Verification:
         return VERIFIED, ""
 
 
-class _SecondOpinion:
-    """Asks the reference about the shrunk case; it is loaded in the background, while the minimiser works."""
-
-    def __init__(self, options: Options) -> None:
-        names = [name for name in options.references if name not in (options.target, "exact")]
-        self._name = names[0] if names else ""
-        self._prober: Prober | None = None
-        if self._name:
-            self._prober = Prober(replace(options, target=self._name, timeout=60.0, data_format=None, accuracy=None))
-            self._thread = threading.Thread(target=self._warm_up, daemon=True)
-            self._thread.start()
-
-    def _warm_up(self) -> None:
-        assert self._prober is not None
-        try:
-            self._prober.probe("x=1x1x1x1 w=1x1x1x1", properties=("shape",))
-        except Exception:
-            self._name = ""
-
-    def on(self, example: Counterexample) -> str:
-        """Return in a sentence what the reference says on a counterexample's case."""
-        if self._prober is None:
-            return ""
-        self._thread.join(60.0)
-        if not self._name:
-            return ""
-        try:
-            case = Case.parse(example.case).with_(layouts=("contiguous", "contiguous"), calls=1)
-            probe = self._prober.probe(
-                str(case), properties=("completes", "shape", "exact_on_integers", "within_error_bound", "special_values")
-            )
-        except Exception:
-            return ""
-        if probe.died:
-            return f"{self._name} does not survive this case itself: {probe.died}"
-        if probe.finding is not None:
-            return f"{self._name} is wrong on this case, too: {probe.finding.sentence}"
-        judged = any(probe.judged.values())
-        return f"{self._name} gives the expected result" if judged else ""
-
-    def close(self) -> None:
-        """End the process."""
-        if self._prober is not None:
-            self._prober.close()
-
-
 def environment() -> dict[str, str]:
     """Return versions that matter for a report."""
     import platform
@@ -253,6 +214,56 @@ def environment() -> dict[str, str]:
     return found
 
 
-def verify_options(options: Options, listener: Listener | None = None) -> Report:
-    """Verify what the options say, telling `listener` of each event."""
-    return Verification(options, listener or (lambda event: None)).run()
+def verify(target: str | Callable[..., Any], *, listener: Listener | None = None, **options: Any) -> Report:
+    """Verify a kernel, as `convverify check` does.
+
+    Parameters
+    ----------
+    target : a name as on the command line, or a function f(x, w, ...) in the contract of a kernel; a function that cannot be imported
+        by its name is verified in this process, without isolation
+    listener : called with each event while the campaign runs
+    options : fields of `convverify.Options`: references, max_examples, max_time, seed, dtypes, data_format, accuracy, ...
+
+    Returns
+    -------
+    Report : frozen and printable; `.ok`, `.counterexamples`, `.to_json()`
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument that is wrong.
+    """
+    listen = listener or (lambda event: None)
+    if isinstance(target, str):
+        return Verification(_options(target, options), listen).run()
+    if not callable(target):
+        raise TypeError(f"target must be a name or a function, not {target!r}")
+    if name := _importable(target):
+        return Verification(_options(name, options), listen).run()
+    kernel = make_kernel(target, data_format=options.get("data_format"), accuracy=options.get("accuracy"))
+    return Verification(_options(kernel.name, options | {"isolation": False}), listen, kernel).run()
+
+
+def _options(target: str, options: dict[str, Any]) -> Options:
+    unknown = sorted(set(options) - {item.name for item in fields(Options)})
+    if unknown:
+        raise TypeError(f"option {unknown[0]!r} is unknown; known: {', '.join(item.name for item in fields(Options))}")
+    sequences = {"references", "dtypes", "properties", "problems"}
+    values: dict[str, Any] = {name: tuple(value) if name in sequences and value is not None else value for name, value in options.items()}
+    return Options(target, **values)
+
+
+def _importable(function: Callable[..., Any]) -> str:
+    """Return the target that names a function, or "" where another process could not import it."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if not module or not name or "<" in name:
+        return ""
+    if module == "__main__":
+        return ""
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        return ""
+    return f"{module}:{name}" if found is function else ""

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.case import Case
+from convverify.isolation.processes import die_with_parent
 from convverify.kernel import Kernel, make_kernel
 from convverify.operands import Array
 from convverify.properties import judge
@@ -105,6 +106,7 @@ def diagnosis(kernel: Kernel, request: dict[str, Any]) -> list[str]:
 def main(target: str, data_format: str, accuracy: str) -> None:
     """Serve requests until the standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent()
     reader, writer = os.dup(0), os.dup(1)
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -122,6 +124,7 @@ def main(target: str, data_format: str, accuracy: str) -> None:
     while line := _line(reader):
         child = os.fork()
         if child == 0:
+            die_with_parent()
             _serve(kernel, line, reader, writer)
         _say(writer, {"child": child})
         _, status = os.waitpid(child, 0)

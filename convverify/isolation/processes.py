@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
 from typing import IO
 
@@ -33,6 +35,13 @@ class Tail:
     def text(self) -> str:
         """Return the last of what was written."""
         return self._kept.decode("utf-8", "replace")
+
+
+def die_with_parent() -> None:
+    """Ask the system to end this process when its parent dies, however it dies (Linux: prctl(2), PR_SET_PDEATHSIG; elsewhere nothing)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def resident_mebibytes(pid: int) -> float:

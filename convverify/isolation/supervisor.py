@@ -16,7 +16,8 @@ from pathlib import Path
 
 from convverify.campaign import Task, shards_of
 from convverify.events import Event, Failed, Finished, Found, Listener, Progress, ReferenceWrong, Started, from_line
-from convverify.isolation.journal import Journal
+from convverify.isolation.journal import Entry, Journal
+from convverify.isolation.patience import patience
 from convverify.isolation.processes import Tail, kill, resident_mebibytes, told_exit
 from convverify.options import DEFAULT_BUDGET, Options
 
@@ -148,16 +149,21 @@ class Supervisor:
         now, entry = time.monotonic(), worker.journal.read()
         if entry.steps != worker.steps:
             worker.steps, worker.since = entry.steps, now
-        timeout = patience(self.options, self.warm_up) * (1 if entry.position[1] >= 0 else 3)
-        if not worker.loaded or not entry.line or entry.activity == "load":
-            timeout = _LOAD_TIMEOUT
-        if now - worker.since > timeout:
-            return f"the kernel did not return within {timeout:g} s"
+        if now - worker.since > self.options.timeout:
+            limit = self._limit(worker, entry)
+            if now - worker.since > limit:
+                return f"the kernel did not return within {limit:.3g} s"
         if now - worker.checked > 0.1:
             worker.checked = now
             if resident_mebibytes(worker.process.pid) > self.options.memory_limit:
                 return f"the kernel used more than {self.options.memory_limit} MiB of memory"
         return ""
+
+    def _limit(self, worker: _Worker, entry: Entry) -> float:
+        if not worker.loaded or not entry.line or entry.activity == "load":
+            return _LOAD_TIMEOUT
+        limit = patience(self.options.timeout, entry.line, self.warm_up)
+        return limit if entry.position[1] >= 0 else 3.0 * limit
 
     def _died(self, worker: _Worker, how: str) -> None:
         """Report the case that a dead worker was at; go on behind it where the kernel is not to blame."""
@@ -192,12 +198,6 @@ def _rest(task: Task, position: tuple[int, int]) -> Task:
     while shards and shards[0][0] != position[0]:
         shards.popleft()
     return replace(task, shards=tuple(shards), skip=position[1])
-
-
-def patience(options: Options, warm_up: float) -> float:
-    """Return the seconds that a call may take: the limit, or ten times as long as the kernel took to warm up, where it compiles itself
-    for each new kind of operand."""
-    return max(options.timeout, 10.0 * warm_up if warm_up > 0.1 else 0.0)
 
 
 def _last_words(tail: Tail) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from convverify.campaign import Campaign, Task
 from convverify.events import Event, Failed, to_line
 from convverify.isolation.journal import Journal
+from convverify.isolation.processes import die_with_parent
 from convverify.options import Options
 from convverify.trial import told
 
@@ -26,6 +27,7 @@ def main(directory: str, number: str) -> None:
     with contextlib.suppress(Exception):
         faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # nobody interrupts a worker but its kernel, and then that shall show
+    die_with_parent()
     place = Path(directory)
     options = Options.from_json((place / "options.json").read_text())
     part = json.loads((place / f"task-{number}.json").read_text())

@@ -147,11 +147,11 @@ def _judge_once(options: Options, case: Case, history: tuple[str, ...]) -> tuple
         except KeyboardInterrupt:
             raise click.Abort from None
     if probe.died:
-        return Counterexample(str(case), "completes", probe.died, str(case), minimal=True), probe
+        return Counterexample(str(case), "completes", probe.died, str(case), reproduced=False), probe
     if probe.finding is None:
         return None, probe
     finding = probe.finding
-    return Counterexample(str(case), finding.property, finding.sentence, str(case), finding, history, minimal=True), probe
+    return Counterexample(str(case), finding.property, finding.sentence, str(case), finding, history, reproduced=False), probe
 
 
 def _reference_says(options: Options, case: Case, name: str) -> str:

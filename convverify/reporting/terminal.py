@@ -16,7 +16,7 @@ from convverify.case import Case
 from convverify.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
 from convverify.events import Progress as Counts
 from convverify.options import Options
-from convverify.picture import around, number_text, where, wrong_map
+from convverify.picture import around, channel_map, number_text, where, wrong_map
 from convverify.properties import in_order
 from convverify.properties.values import worst_index
 from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
@@ -147,6 +147,8 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
     _lines(console, [f"{minimal}: {example.case}"], 2)
     for boundary in example.boundaries:
         _lines(console, [boundary], 4)
+    if example.minimal and example.reproduced:
+        _lines(console, ["minimal: one less in any extent passes, or there is no less"], 4)
     if example.reproduced and not example.minimal:
         _lines(console, ["(smaller ones may fail, too: there was no time to try them all)"], 4)
     finding = example.finding
@@ -166,7 +168,7 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
             place = where(finding.wrong)
             _lines(console, [f"wrong: {int(finding.wrong.sum())} of {finding.wrong.size} elements{', ' + place if place else ''}"], 2)
             if finding.wrong.size > 1:
-                _lines(console, wrong_map(finding.wrong))
+                _lines(console, [*wrong_map(finding.wrong), *channel_map(finding.wrong)])
     for diagnosis in example.diagnosis:
         console.print(f"  [bold]{_safe(diagnosis)}[/]", soft_wrap=True, highlight=False)
     for note in example.notes:
