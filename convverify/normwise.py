@@ -27,6 +27,7 @@ _BINARY_STAGE = 12  # roundings for each doubling of a transform's length; radic
 _TILE = 6  # pixels of an input tile of F(4x4, 3x3) along an axis: the largest that is covered
 _AMPLIFICATION = 300.0  # of F(4x4, 3x3) at the points 0, +-1, +-2 (or +-1/2) and infinity; F(2x2) and F(3x3) have less
 _TRANSFORMS = 36  # roundings of the three transforms along both axes: 2 (7 + 4 + 7)
+_TILE_GROWTH = 2.0**17  # product of the squared largest row sums of the three transforms: (10 * 1 * 19)**2 and to spare
 _TILE_UNDERFLOWS = 2.0**19  # smallest normal numbers that the operations on a tile may lose, for each channel
 
 
@@ -40,8 +41,8 @@ def normwise_bound(problem: Problem, x: Floats, w: Floats) -> Floats:
 
     Returns
     -------
-    float64 array that broadcasts to the output's shape; infinite where m u >= 1 and the bound says nothing, and where an operand is
-    not finite.
+    float64 array that broadcasts to the output's shape; infinite where m u >= 1 and the bound says nothing, where an operand is not
+    finite, and where the transforms may overflow although the result does not.
 
     Notes
     -----
@@ -64,7 +65,8 @@ def normwise_bound(problem: Problem, x: Floats, w: Floats) -> Floats:
             tiles = np.ldexp(np.sqrt(_largest_tiles(problem, squares)), x_scale)
             bound = np.maximum(bound, factor * _times(tiles, filters))
         bound = bound + form.smallest_normal * _underflows(problem, x, w)
-    result: Floats = np.where(np.isfinite(bound), bound, np.inf)
+        overflows = _largest_intermediate(problem, x, w) >= form.largest
+    result: Floats = np.where(np.isfinite(bound) & ~overflows, bound, np.inf)
     return result
 
 
@@ -113,6 +115,18 @@ def _times(norms: Floats, filters: Floats) -> Floats:
     """Return norms (N, rows, columns, groups) times the norm of each output channel's filter: (N, rows, columns, K)."""
     product = norms[..., None] * filters.reshape(norms.shape[-1], -1)
     return product.reshape(*norms.shape[:3], filters.size)
+
+
+def _largest_intermediate(problem: Problem, x: Floats, w: Floats) -> float:
+    """Return how large a number may become on the way: a transform, a product of transforms, or an inverse that is not yet divided."""
+    images = np.abs(x).reshape(problem.batch, -1).sum(axis=1).max(initial=0.0)
+    filters = np.abs(w).reshape(-1, problem.out_channels).sum(axis=0).max(initial=0.0)
+    fourier = _fourier_points(problem) * max(images * filters, images, filters)
+    if not is_winograd_problem(problem):
+        return float(fourier)
+    largest_x, largest_w = np.abs(x).max(initial=0.0), np.abs(w).max(initial=0.0)
+    tiles = _TILE_GROWTH * max(largest_x * largest_w * (problem.in_channels // problem.groups), largest_x, largest_w)
+    return float(max(fourier, tiles))
 
 
 def _exponent(values: Floats) -> int:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from convverify.case import Case
 from convverify.companions import companion, nudged, signed
 from convverify.layouts import SHARING
 from convverify.operands import place
@@ -100,17 +99,17 @@ def threads(trial: Trial) -> Verdict:
     jobs = [_own_operands(trial, number) for number in range(_THREADS)]
     other = Trial(trial.kernel, companion(trial.case, trial.kernel, salt=1), trial.watch, trial.times)
     if other.answered and other.value_fault is None and other.first.error is None:
-        jobs[-1] = (other.x.array, other.w.array, other.expected, other.case)
+        jobs[-1] = (other.x.array, other.w.array, other.expected, other)
     faults: list[Finding] = []
     barrier = threading.Barrier(_THREADS)
 
-    def work(x: Array, w: Array, expected: Array, case: Case) -> None:
+    def work(x: Array, w: Array, expected: Array, judge: Trial) -> None:
         barrier.wait()
         for _ in range(_ROUNDS):
-            call = trial.call(x, w, case)
+            call = trial.call(x, w, judge.case)
             if call.unsupported:
                 return
-            verdict = _compare("threads", f"called from {_THREADS} threads at once, the kernel", call, expected, trial)
+            verdict = _compare("threads", f"called from {_THREADS} threads at once, the kernel", call, expected, judge)
             if isinstance(verdict, Finding):
                 faults.append(verdict)
                 return
@@ -124,13 +123,13 @@ def threads(trial: Trial) -> Verdict:
     return faults[0] if faults else None
 
 
-def _own_operands(trial: Trial, number: int) -> tuple[Array, Array, Array, Case]:
+def _own_operands(trial: Trial, number: int) -> tuple[Array, Array, Array, Trial]:
     """Return operands of a thread's own, with other signs for each thread; the first two threads share theirs."""
     if number < 2:
-        return trial.x.array, trial.w.array, trial.expected, trial.case
+        return trial.x.array, trial.w.array, trial.expected, trial
     x, w, signs = signed(trial.logical(trial.x), trial.logical(trial.w), trial.problem.groups, trial.case.seed + number)
     placed = place(x.transpose(trial.kernel.axes[0]), "contiguous", 0), place(w.transpose(trial.kernel.axes[1]), "contiguous", 0)
-    return placed[0].array, placed[1].array, trial.expected * signs, trial.case
+    return placed[0].array, placed[1].array, trial.expected * signs, trial
 
 
 @contextmanager
