@@ -27,7 +27,7 @@ class Tail:
         self._thread.start()
 
     def _drain(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), self._stream:
             while data := os.read(self._stream.fileno(), 65536):
                 self.total += len(data)
                 self._kept = (self._kept + data)[-_TAIL:]
