@@ -13,6 +13,7 @@ from typing import IO
 
 import psutil
 
+DISK_FULL = 74  # a worker's exit status: EX_IOERR of sysexits.h
 _TAIL = 8192
 
 
