@@ -168,11 +168,11 @@ def plain_hypothesis() -> CaseList:
 
     extent, stride, numbers = st.integers(1, 8), st.integers(1, 2), st.floats(-10, 10, width=32)
     shapes = st.tuples(st.tuples(extent, extent, extent, extent), st.tuples(extent, extent, extent))
-    # 100 examples, the default; neither shrinking nor an example's time matters here.
-    manner = settings(derandomize=True, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    # The default, in numbers: importing PyTorch's tests loads a profile of 10 examples.  Neither shrinking nor time matters here.
+    once = {"database": None, "deadline": None, "phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}
 
     def check(kernel: Kernel) -> None:
-        @manner
+        @settings(max_examples=100, derandomize=True, **once)
         @given(shapes=shapes, strides=st.tuples(stride, stride), padding=st.sampled_from(["VALID", "SAME"]), data=st.data())
         def test(shapes: Any, strides: Any, padding: str, data: Any) -> None:
             image, (rows, columns, outputs) = shapes
