@@ -62,14 +62,21 @@ def read(path: Path) -> dict[str, Any]:
         raise ValueError(f"file {str(path)!r} cannot be read: {error.strerror}") from None
     except ValueError:
         raise ValueError(f"file {str(path)!r} is not JSON") from None
-    if not isinstance(record, dict) or not isinstance(record.get("case"), str) or not isinstance(record.get("history", []), list):
+    lines = [*record.get("history", ()), record.get("case")] if _is_record(record) else []
+    if not lines or not all(isinstance(line, str) for line in lines):
         raise ValueError(f"file {str(path)!r} is not a replay file of convverify")
     if record.get("schema") != SCHEMA:
         raise ValueError(f"file {str(path)!r} has schema {record.get('schema')!r}; this version reads schema {SCHEMA}")
-    Case.parse(record["case"])
-    for line in record.get("history", []):
-        Case.parse(line)
+    for line in lines:
+        try:
+            Case.parse(line)
+        except ValueError as error:
+            raise ValueError(f"file {str(path)!r} holds what is not a case: {error}") from None
     return record
+
+
+def _is_record(record: Any) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("history", []), list)
 
 
 def files(directory: Path, target: str) -> list[Path]:

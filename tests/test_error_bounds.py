@@ -66,7 +66,7 @@ def test_a_poorer_accumulator_exceeds_the_bound(dtype: str, poor: str) -> None:
 def test_the_bound_grows_with_the_terms_and_shrinks_with_the_precision() -> None:
     one = np.ones((1, 1, 1, 1))
     widths = [
-        [float(elementwise_bound(Problem(in_channels=terms, dtype=dtype), one, 1.0, 1.0)[0, 0, 0, 0]) for terms in (1, 2, 9, 100)]
+        [float(elementwise_bound(Problem(in_channels=terms, dtype=dtype), one, one, one)[0, 0, 0, 0]) for terms in (1, 2, 9, 100)]
         for dtype in ("float64", "float32", "float16", "bfloat16")
     ]
     for row in widths:
@@ -87,7 +87,7 @@ def test_flushed_subnormals_are_within_the_bound(dtype: str) -> None:
 def test_where_the_bound_says_nothing_it_is_infinite_and_not_nan() -> None:
     # 513 * 5 terms of float16: n u > 1.  Where all of a window lies in the pads the magnitude is 0.
     problem = Problem(1, 5, 1, 513, 5, 1, 1, padding=((0, 0), (1, 0)), dtype="float16")
-    bound = elementwise_bound(problem, np.array([0.0, 1.0]).reshape(1, 1, 2, 1), 1.0, 1.0)
+    bound = elementwise_bound(problem, np.array([0.0, 1.0]).reshape(1, 1, 2, 1), np.ones(problem.x_shape), np.ones(problem.w_shape))
     assert np.isposinf(bound).all()
 
 

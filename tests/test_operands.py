@@ -14,7 +14,7 @@ from hypothesis import given
 import convverify
 from convverify.case import Case
 from convverify.dtypes import FORMATS, numpy_dtype
-from convverify.layouts import layouts
+from convverify.layouts import SHARING, layouts
 from convverify.operands import place, random_bits, values_of
 from convverify.strategies import cases
 
@@ -41,15 +41,15 @@ def test_a_write_between_the_elements_of_a_slice_is_seen() -> None:
     assert operand.written() == "outside"
 
 
-@pytest.mark.parametrize("name", [name for name in layouts.names() if name not in ("readonly", "broadcast")])
+@pytest.mark.parametrize("name", [name for name in layouts.names() if name not in ("readonly", *SHARING)])
 def test_a_write_inside_is_seen(name: str) -> None:
     operand = place(np.ones((1, 2, 3, 2), np.float32), name, 77)
     operand.array[0, 1, 2, 1] = 5.0
     assert operand.written() == "inside"
 
 
-def test_readonly_and_broadcast_operands_cannot_be_written_by_accident() -> None:
-    for name in ("readonly", "broadcast"):
+def test_readonly_and_sharing_operands_cannot_be_written_by_accident() -> None:
+    for name in ("readonly", *SHARING):
         operand = place(np.ones((1, 2, 3, 2), np.float32), name, 0)
         with pytest.raises(ValueError, match="read-only"):
             operand.array[0, 0, 0, 0] = 5.0

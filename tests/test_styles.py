@@ -49,13 +49,11 @@ def test_integers_have_exact_sums_however_deep_the_reduction(style: str, dtype: 
 
 @named("exact")
 def test_every_operand_of_integers_says_something(style: str) -> None:
-    for seed in range(20):
-        x, w = operands(Problem(1, 3, 3, 4, 2, 2, 3), style, seed)
-        assert x.any()
-        assert w.any()
+    drawn = [operands(Problem(1, 3, 3, 4, 2, 2, 3), style, seed) for seed in range(20)]
+    assert sum(bool(x.any() and w.any()) for x, w in drawn) >= (10 if style == "simple" else 20)  # zeros are among what is simple
 
 
-@named("rounding")
+@pytest.mark.parametrize("style", [entry.name for entry in styles if entry.traits["stage"] == "rounding" and entry.name != "overflowing"])
 @given(problem=PROBLEMS, seed=SEEDS)
 def test_real_numbers_do_not_overflow(style: str, problem: Problem, seed: int) -> None:
     x, w = operands(problem, style, seed)
@@ -84,11 +82,13 @@ def test_names_are_true() -> None:
     assert values["cancelling_integers"][0].min() > 0
     x, w = values["mixed"]
     assert min(np.log2(abs(array).max() / abs(array).min()) for array in (x, w)) > 20
-    x, w = values["subnormal"]
-    assert abs(x).max() < FORMATS["float32"].smallest_normal
-    assert x.any()
+    assert sorted(abs(array).max() < FORMATS["float32"].smallest_normal and array.any() for array in values["subnormal"]) == [False, True]
+    x, w = values["lopsided"]
+    assert np.log2(abs(np.log2(abs(x)).mean() - np.log2(abs(w)).mean())) > 6
+    assert convolve(LARGE, *map(abs, values["overflowing"])).max() > FORMATS["float32"].largest
     assert convolve(LARGE, *map(abs, values["huge"])).max() > 2.0**100
     assert np.count_nonzero(~np.isfinite(np.concatenate([array.ravel() for array in values["special"]]))) in range(1, 5)
+    assert {value for seed in range(40) for value in operands(LARGE, "simple", seed)[1].ravel()[:1]} >= {0.0, 1.0, -1.0}
 
 
 def test_cancelling_sums_are_small_beside_their_terms() -> None:

@@ -1,0 +1,112 @@
+"""Counterexamples are kept, one file each, and nothing that happens to the files stops a run."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from convverify import corpus
+from convverify.case import Case
+
+LINE = "x=1x1x2x1 w=1x2x1x1 values=given x[0,0,0,0]=1 w[0,1,0,0]=1"
+OTHER = "x=1x2x2x1 w=1x1x1x1 values=integers seed=3"
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    path = corpus.save(tmp_path, "mine:kernel", LINE, "shape", "it is wrong")
+    assert list(corpus.load(tmp_path, "mine:kernel")) == [Case.parse(LINE)]
+    record = corpus.read(path)
+    assert (record["target"], record["property"], record["sentence"]) == ("mine:kernel", "shape", "it is wrong")
+
+
+def test_the_history_comes_before_the_case_that_needs_it(tmp_path: Path) -> None:
+    corpus.save(tmp_path, "mine:kernel", LINE, "repeatable", "it is wrong", (OTHER,))
+    assert list(corpus.load(tmp_path, "mine:kernel")) == [Case.parse(OTHER), Case.parse(LINE)]
+
+
+def test_targets_do_not_share_counterexamples(tmp_path: Path) -> None:
+    corpus.save(tmp_path, "one.py:kernel", LINE, "shape", "it is wrong")
+    assert list(corpus.load(tmp_path, "two.py:kernel")) == []
+
+
+@pytest.mark.parametrize("target", ["../../outside:f", "/etc/passwd:f", "a b\n:f", "..:..", "", "x" * 500 + ":f", "ä:λ"])
+def test_a_target_names_a_folder_inside_the_corpus(tmp_path: Path, target: str) -> None:
+    path = corpus.save(tmp_path / "kept", target, LINE, "shape", "it is wrong")
+    assert path.resolve().is_relative_to((tmp_path / "kept").resolve())
+    assert list(corpus.load(tmp_path / "kept", target)) == [Case.parse(LINE)]
+
+
+def test_the_same_counterexample_is_kept_once(tmp_path: Path) -> None:
+    paths = {corpus.save(tmp_path, "mine:kernel", LINE, "shape", f"it is wrong for the {n}. time") for n in range(3)}
+    assert len(paths) == len(corpus.files(tmp_path, "mine:kernel")) == 1
+
+
+def test_runs_side_by_side_leave_whole_files(tmp_path: Path) -> None:
+    lines = [f"x=1x1x{width}x1 w=1x1x1x1 values=integers seed=0" for width in range(1, 9)] * 4
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda line: corpus.save(tmp_path, "mine:kernel", line, "shape", "it is wrong"), lines))
+    assert len(list(corpus.load(tmp_path, "mine:kernel"))) == 8
+    assert corpus.damaged(tmp_path, "mine:kernel") == []
+    assert {path.suffix for path in corpus.folder(tmp_path, "mine:kernel").iterdir()} == {".json"}
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.json"
+    corpus.write_whole(path, "old")
+
+    def fails(source: str, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(corpus.os, "replace", fails)
+    with pytest.raises(OSError, match="No space left"):
+        corpus.write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is not JSON"),
+        ("{", "is not JSON"),
+        ("[]", "is not a replay file of convverify"),
+        ("{}", "is not a replay file of convverify"),
+        (json.dumps({"schema": 1, "case": 3}), "is not a replay file of convverify"),
+        (json.dumps({"schema": 1, "case": LINE, "history": "x"}), "is not a replay file of convverify"),
+        (json.dumps({"schema": 99, "case": LINE}), "has schema 99; this version reads schema 1"),
+        (json.dumps({"case": LINE}), "has schema None"),
+        (json.dumps({"schema": 1, "case": "x=1"}), "holds what is not a case: key 'w' is missing"),
+        (json.dumps({"schema": 1, "case": LINE, "history": ["rubbish"]}), "rubbish"),
+        (json.dumps({"schema": 1, "case": LINE, "history": [3]}), "is not a replay file of convverify"),
+    ],
+)
+def test_a_file_that_is_not_a_counterexample_is_named_and_passed_over(tmp_path: Path, text: str, told: str) -> None:
+    corpus.save(tmp_path, "mine:kernel", OTHER, "shape", "it is wrong")
+    path = corpus.folder(tmp_path, "mine:kernel") / "damaged.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(told)):
+        corpus.read(path)
+    assert list(corpus.load(tmp_path, "mine:kernel")) == [Case.parse(OTHER)]
+    sentences = corpus.damaged(tmp_path, "mine:kernel")
+    assert len(sentences) == 1
+    assert "damaged.json" in sentences[0]
+
+
+def test_bytes_that_are_no_text_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"bytes\.json' is not JSON"):
+        corpus.read(path)
+    with pytest.raises(ValueError, match="cannot be read: No such file or directory"):
+        corpus.read(tmp_path / "absent.json")
+
+
+def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
+    path = corpus.save(tmp_path, "mine:kernel", LINE, "shape", "it is wrong")
+    corpus.remove(str(path))
+    corpus.remove(str(path))
+    assert list(corpus.load(tmp_path, "mine:kernel")) == []

@@ -1,0 +1,184 @@
+"""The trial: what a kernel did on a case, held against what is right."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from convverify.case import Case
+from convverify.dtypes import FORMATS
+from convverify.kernel import make_kernel
+from convverify.references import exact
+from convverify.strategies import cases
+from convverify.trial import Trial, is_float, told, ulp_of
+
+PLAIN = "x=1x3x4x2 w=2x2x2x3 values=integers seed=8"
+
+
+def right(x: Any, w: Any, **parameters: Any) -> Any:
+    return exact.conv2d(x, w, **parameters).astype(x.dtype)
+
+
+def trial_of(function: Any, line: str = PLAIN, **options: Any) -> Trial:
+    return Trial(make_kernel(function, "mine", **options), Case.parse(line))
+
+
+@given(case=cases(max_macs=2000, dtypes=tuple(FORMATS)))
+def test_the_definition_is_right_everywhere(case: Case) -> None:
+    trial = Trial(make_kernel(right), case)
+    assert trial.answered
+    assert trial.value_fault is None
+    assert trial.accuracy().fraction <= 1.0
+
+
+@given(case=cases(max_macs=2000, values=["integers"], allow_empty=False))
+def test_one_element_off_by_one_is_wrong(case: Case) -> None:
+    def off_by_one(x: Any, w: Any, **parameters: Any) -> Any:
+        y = right(x, w, **parameters)
+        y.flat[y.size // 2] += 1
+        return y
+
+    wrong = Trial(make_kernel(off_by_one), case).value_fault
+    assert case.problem.output_shape.count(0) or (wrong is not None and wrong.sum() == 1 and wrong.flat[wrong.size // 2])
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), MemoryError(), KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+def test_whatever_a_kernel_raises_is_caught(error: BaseException) -> None:
+    def fails(x: Any, w: Any) -> Any:
+        raise error
+
+    call = trial_of(fails).first
+    assert call.error is error
+    assert not call.unsupported
+    assert call.result is None
+
+
+def test_not_implemented_means_unsupported() -> None:
+    def refuses(x: Any, w: Any) -> Any:
+        raise NotImplementedError("groups")
+
+    assert trial_of(refuses).first.unsupported
+
+
+@pytest.mark.parametrize("raw", [None, "text", 3, 4.5, [[1.0]], (1,), {"y": 1}])
+def test_what_is_not_an_array_is_no_result(raw: Any) -> None:
+    trial = trial_of(lambda x, w: raw)
+    assert trial.first.result is None
+    assert not trial.answered
+
+
+def test_an_exception_that_cannot_be_printed_is_told() -> None:
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert told(Silent()) == "Silent: (its message cannot be had)"
+    assert told(ValueError("two\nlines")) == "ValueError: two lines"
+    assert told(KeyError()) == "KeyError"
+
+
+def test_a_kernel_of_another_axis_order_gets_and_gives_its_own() -> None:
+    shapes = []
+
+    def nchw(x: Any, w: Any) -> Any:
+        shapes.append((x.shape, w.shape))
+        return right(x.transpose(0, 2, 3, 1), w.transpose(2, 3, 1, 0)).transpose(0, 3, 1, 2)
+
+    trial = trial_of(nchw, "x=2x3x4x5 w=2x1x5x6 values=integers", data_format="NCHW")
+    assert trial.answered
+    assert trial.value_fault is None
+    assert shapes[0] == ((2, 5, 3, 4), (6, 5, 2, 1))
+    np.testing.assert_array_equal(trial.logical(trial.x), trial.case.values()[0])
+
+
+def test_a_result_is_copied_at_once() -> None:
+    buffer = np.zeros((1, 2, 3, 3), np.float32)
+
+    def reuses(x: Any, w: Any) -> Any:
+        buffer[...] += 1
+        return buffer
+
+    trial = trial_of(reuses)
+    assert trial.first_values is not None
+    _ = trial.second
+    assert trial.first_values.max() == 1.0
+
+
+def test_a_case_of_several_calls_is_judged_at_the_last() -> None:
+    calls: list[int] = []
+
+    def counts(x: Any, w: Any) -> Any:
+        calls.append(1)
+        return right(x, w) * (len(calls) != 5)
+
+    assert trial_of(counts, PLAIN + " calls=4").value_fault is None
+    calls.clear()
+    assert trial_of(counts, PLAIN + " calls=5").value_fault is not None
+
+
+def test_a_nan_makes_the_outputs_that_see_it_not_finite_and_no_others() -> None:
+    trial = trial_of(right, "x=1x1x4x1 w=1x2x1x1 x[0,0,0,0]=nan x[0,0,2,0]=3 w[0,0,0,0]=1 w[0,1,0,0]=2")
+    assert np.isnan(trial.expected).ravel().tolist() == [True, False, False]
+    assert trial.value_fault is None
+    # Inf is as good as NaN, 0 is not; an ordinary number that is wrong is wrong as everywhere.
+    for actual, wrong in (
+        ([np.inf, 6, 3], [0, 0, 0]),
+        ([0, 6, 3], [1, 0, 0]),
+        ([np.nan, np.nan, 3], [0, 1, 0]),
+        ([np.nan, 6, 4], [0, 0, 1]),
+    ):
+        assert trial.wrong_elements(np.array(actual, np.float32).reshape(1, 1, 3, 1)).ravel().tolist() == list(map(bool, wrong))
+
+
+def test_zero_weights_over_a_nan_are_not_judged() -> None:
+    trial = trial_of(right, "x=1x1x2x1 w=1x1x1x1 x[0,0,0,0]=inf x[0,0,1,0]=2 values=given")
+    for first in (np.nan, np.inf, 0.0):
+        assert not trial.wrong_elements(np.array([first, 0], np.float32).reshape(1, 1, 2, 1)).any()
+
+
+def test_a_normwise_kernel_is_given_its_own_bound() -> None:
+    def nearly(x: Any, w: Any) -> Any:
+        return (right(x, w) * np.float32(1 + 1e-6)).astype(x.dtype)
+
+    assert trial_of(nearly).value_fault is not None
+    assert trial_of(nearly, accuracy="normwise").value_fault is None
+
+
+def test_the_error_is_told_as_a_fraction_of_the_bound_and_in_ulp() -> None:
+    def one_ulp_up(x: Any, w: Any) -> Any:
+        return np.nextafter(right(x, w), np.float32(np.inf))
+
+    accuracy = trial_of(one_ulp_up, "x=1x1x1x1 w=1x1x1x1 values=positive seed=1").accuracy()
+    assert 0.5 <= accuracy.ulp <= 1.5
+    assert accuracy.fraction > 0
+    assert trial_of(right).accuracy().fraction == 0.0  # integers are not measured
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_unit_in_the_last_place_is_numpys(dtype: str) -> None:
+    values = np.array([1.0, 1.5, 2.0, -3.0, 1000.0, 0.1, float(np.finfo(dtype).smallest_normal)], dtype)
+    assert ulp_of(values.astype(np.float64), dtype).tolist() == np.abs(np.spacing(values)).astype(np.float64).tolist()
+
+
+def test_floating_point_is_recognised() -> None:
+    import ml_dtypes
+
+    assert all(is_float(np.zeros(1, dtype)) for dtype in (np.float16, np.float64, ml_dtypes.bfloat16))
+    assert not any(is_float(np.zeros(1, dtype)) for dtype in (np.int32, bool, object, np.complex64))
+
+
+def test_floating_point_errors_of_a_kernel_are_its_own_affair() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert trial_of(lambda x, w: right(x, w) / 0).first.error is None
+
+
+def test_time_is_counted_for_each_part() -> None:
+    trial = trial_of(right, PLAIN.replace("integers", "normal"))
+    _ = trial.first, trial.expected, trial.bound
+    assert min(trial.times.kernel, trial.times.exact, trial.times.operands) > 0
+    assert trial.times.reference == 0
