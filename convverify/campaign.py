@@ -297,7 +297,8 @@ class Campaign:
         trial = Trial(self.kernel, case, self.watch, self.statistics.times, thorough=False)
         seconds = [self._timed(trial) for _ in range(4)]
         best = min(seconds[1:])
-        self._judged(trial, 0)  # the very first call is one to judge, too
+        if not (self.options.problems or self.options.suite):  # of which this problem is none
+            self._judged(trial, 0)  # the very first call is one to judge, too
         if trial.first.error is not None:
             return 0.0, DEFAULT_BUDGET, 0.0
         budget = self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)

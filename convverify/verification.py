@@ -46,6 +46,7 @@ class Verification:
         self.warnings: list[str] = []
         self.counterexamples: list[Counterexample] = []
         self._files: dict[str, str] = {}
+        self._explained: set[str] = set()  # families of properties
 
     def hear(self, event: Event) -> None:
         """Take note of an event and pass it on."""
@@ -160,13 +161,14 @@ class Verification:
         ranks = [entry.name for entry in in_order()]
         chosen: dict[str, Found] = {}
         for found in sorted(self.found, key=lambda found: (ranks.index(found.property), found.number)):
-            chosen.setdefault(_FAMILIES.get(found.property, found.property), found)
+            chosen.setdefault(_family(found), found)
         opinion = SecondOpinion(self.options)
         try:
             for found in list(chosen.values())[:_REPORTED]:
-                family = _FAMILIES.get(found.property, found.property)
-                same = [other.case for other in self.found if _FAMILIES.get(other.property, other.property) == family]
+                family = _family(found)
+                same = [other.case for other in self.found if _family(other) == family]
                 example = self.confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+                self._explained.add(family)
                 if any((example.property, example.case) == (other.property, other.case) for other in self.counterexamples):
                     continue  # two properties met the same fault
                 note = opinion.on(example) if not self.counterexamples else ""
@@ -189,10 +191,11 @@ class Verification:
         return replace(example, file=file, notes=(*example.notes, *([note] if note else [])))
 
     def _unexplained(self) -> None:
-        done = {example.property for example in self.counterexamples}
+        """Report as they were found those that an interruption left no time to confirm."""
+        done = set(self._explained)
         for found in self.found:
-            if found.property not in done and len(done) < _REPORTED:
-                done.add(found.property)
+            if _family(found) not in done and len(done) < _REPORTED:
+                done.add(_family(found))
                 self.counterexamples.append(
                     Counterexample(found.case, found.property, found.sentence, found.case, file=self._files.get(found.case, ""))
                 )
@@ -217,6 +220,10 @@ class Verification:
         ) and not (self.options.properties and sum(statistics.judged.values())):
             return INCONCLUSIVE, "nothing could be tested: the kernel supports none of the problems that were tried"
         return VERIFIED, ""
+
+
+def _family(found: Found) -> str:
+    return _FAMILIES.get(found.property, found.property)
 
 
 def environment() -> dict[str, str]:

@@ -127,6 +127,8 @@ def _summary(report: Report) -> str:
     if report.verdict in (USAGE, INCONCLUSIVE):
         return report.sentence
     count = len(report.counterexamples)
+    if not statistics.cases:  # a single case, replayed
+        return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
     text = f"{count} counterexample{'' if count == 1 else 's'} in {statistics.cases} cases on {statistics.problems} problems"
     text += f", {report.seconds:.1f} s"
     if report.verdict == INTERRUPTED:

@@ -1,4 +1,4 @@
-"""A kernel is tried on the dtypes that were asked for, and on no other is an error held against it."""
+"""A kernel is tried on the dtypes and problems that were asked for, and is neither blamed nor praised for any other."""
 
 from __future__ import annotations
 
@@ -32,3 +32,8 @@ def test_a_counterexample_is_not_shrunk_to_a_dtype_that_was_not_asked_for(tmp_pa
     report = verify(wide_doubles_raise, dtypes=["float64"], references=["exact"], max_examples=100, corpus=str(tmp_path))
     problem = Case.parse(report.counterexamples[0].case).problem
     assert (problem.dtype, problem.width) == ("float64", 9)
+
+
+def test_problems_that_a_kernel_does_not_support_are_not_verified_by_others(tmp_path: Path) -> None:
+    report = verify("groups_refused", problems=["x=1x5x5x4 w=3x3x2x4"], references=["exact"], corpus=str(tmp_path))
+    assert report.verdict == "inconclusive"
