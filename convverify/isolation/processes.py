@@ -28,13 +28,14 @@ class Tail:
         self._thread.start()
 
     def _drain(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), self._stream:
             while data := os.read(self._stream.fileno(), 65536):
                 self.total += len(data)
                 self._kept = (self._kept + data)[-_TAIL:]
 
     def text(self) -> str:
-        """Return the last of what was written."""
+        """Return the last of what was written, by a process that has ended."""
+        self._thread.join(0.5)  # no longer: a child of that process may keep the stream open
         return self._kept.decode("utf-8", "replace")
 
 
