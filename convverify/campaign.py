@@ -121,7 +121,7 @@ class Campaign:
     def _fixed_cases(self) -> Iterator[Case]:
         self.emit(Phase("corpus"))
         for case in corpus.load(self.options.directory, self.options.target):
-            if self.kernel.explores(case.problem):
+            if self.kernel.explores(case.problem) and case.problem.dtype in self.options.dtypes:
                 yield case
         if self.options.problems or self.options.suite:
             self.emit(Phase("suite"))
@@ -291,7 +291,7 @@ class Campaign:
         """Return the kernel's multiply-adds a second on a small problem, the budget that goes with it, and its seconds of warming up."""
         if self.task.max_macs:  # an earlier worker did not survive this
             return 0.0, self.task.max_macs, 0.0
-        case = Case(self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6)), "integers")
+        case = Case(self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6, dtype=self.options.dtypes[0])), "integers")
         if self.journal:
             self.journal.name_case(str(case))
         trial = Trial(self.kernel, case, self.watch, self.statistics.times, thorough=False)

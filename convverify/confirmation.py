@@ -179,7 +179,11 @@ class Confirmation:
         timeout = 0.5 if what.died else 0.0
         fresh = bool(what.history) or what.case.calls > 1 or what.property in _REMEMBERING
 
+        dtypes = {*self.options.dtypes, what.case.problem.dtype}
+
         def fails(candidate: Case) -> bool:
+            if candidate.problem.dtype not in dtypes:
+                return False
             if fresh:
                 self.prober.fresh()
             return any(what.seen(self._probe(candidate, what, timeout=timeout)) for _ in range(3 if what.property == "threads" else 1))

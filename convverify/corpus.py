@@ -72,7 +72,8 @@ def read(path: Path) -> dict[str, Any]:
             Case.parse(line)
         except ValueError as error:
             raise ValueError(f"file {str(path)!r} holds what is not a case: {error}") from None
-    return record
+    checked: dict[str, Any] = record
+    return checked
 
 
 def _is_record(record: Any) -> bool:

@@ -167,6 +167,8 @@ class Verification:
                 family = _FAMILIES.get(found.property, found.property)
                 same = [other.case for other in self.found if _FAMILIES.get(other.property, other.property) == family]
                 example = self.confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+                if any((example.property, example.case) == (other.property, other.case) for other in self.counterexamples):
+                    continue  # two properties met the same fault
                 note = opinion.on(example) if not self.counterexamples else ""
                 self.counterexamples.append(self._with_file(example, note))
         finally:

@@ -98,7 +98,7 @@ def diagnosis(kernel: Kernel, request: dict[str, Any]) -> list[str]:
     failures = []
     for line in request["diagnose"]:
         trial = Trial(kernel, Case.parse(line))
-        if has_numbers(trial) and trial.first_values is not None:
+        if has_numbers(trial) and trial.first_values is not None and not (trial.answered and trial.value_fault is None):
             failures.append((trial.case, trial.first_values.astype(np.float64)))
     return list(diagnose(failures, without=request["without"]))
 

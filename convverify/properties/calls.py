@@ -69,7 +69,8 @@ def order_of_calls(trial: Trial) -> Verdict:
         return NOT_JUDGED
     other = Trial(trial.kernel, companion(trial.case, trial.kernel), trial.watch, trial.times)
     between = other.first
-    if between.unsupported or (between.error is not None and isinstance(between.error, Exception) and other.problem.is_empty):
+    refusable = other.problem.is_empty or other.problem.dtype != trial.problem.dtype  # errors there are found, or allowed, by themselves
+    if between.unsupported or (refusable and isinstance(between.error, Exception)):
         return NOT_JUDGED
     if error := _failure(between):
         return _unless_alone(other, f"after this case, a call on {other.case} {error}")
