@@ -67,8 +67,8 @@ def posed(x: Any, w: Any, **geometry: Any) -> Problem:
 
 
 def from_channels_first(x: Any, w: Any, y: Any) -> tuple[Any, Any, Any]:
-    """Return NCHW x, OIHW w and NCHW y as contiguous NHWC, HWIO and NHWC arrays."""
-    return tuple(np.ascontiguousarray(a.transpose(axes)) for a, axes in ((x, (0, 2, 3, 1)), (w, (2, 3, 1, 0)), (y, (0, 2, 3, 1))))
+    """Return NCHW x, OIHW w and NCHW y as new arrays, NHWC, HWIO and NHWC: views would bring cases in touch, and odd strides."""
+    return tuple(np.array(a.transpose(axes), order="C") for a, axes in ((x, (0, 2, 3, 1)), (w, (2, 3, 1, 0)), (y, (0, 2, 3, 1))))
 
 
 def result_of(kernel: Kernel, problem: Problem, x: Any, w: Any) -> Any:
