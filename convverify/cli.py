@@ -24,6 +24,8 @@ class _OneSentence(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(1)
+        except OSError as error:
+            _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 3)
         sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -39,8 +39,11 @@ def save(directory: Path, target: str, case: str, property_name: str, sentence: 
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file so that it is there whole or not at all; what is there and no file, as /dev/stdout, is written to as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -72,7 +75,8 @@ def read(path: Path) -> dict[str, Any]:
             Case.parse(line)
         except ValueError as error:
             raise ValueError(f"file {str(path)!r} holds what is not a case: {error}") from None
-    return record
+    checked: dict[str, Any] = record
+    return checked
 
 
 def _is_record(record: Any) -> bool:

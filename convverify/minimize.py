@@ -92,9 +92,17 @@ def _legal(case: Case, **changes: object) -> Iterator[Case]:
     except ValueError:
         return
     if problem != case.problem:
-        yield case.with_(problem=problem)
+        inside = {
+            name: _inside(getattr(case, name), shape) for name, shape in (("x_elements", problem.x_shape), ("w_elements", problem.w_shape))
+        }
+        yield case.with_(problem=problem, **inside)
         if case.stage == "rounding":
             yield case.with_(problem=problem, seed=case.seed + 1)
+
+
+def _inside(elements: Elements, shape: tuple[int, ...]) -> Elements:
+    """Return the elements that an array of another shape still has."""
+    return tuple(item for item in elements if all(i < extent for i, extent in zip(item[0], shape, strict=True)))
 
 
 def _leaps(case: Case) -> Iterator[Case]:

@@ -20,7 +20,7 @@ class SecondOpinion:
         self._prober: Prober | None = None
         if self._name:
             self._prober = Prober(replace(options, target=self._name, timeout=60.0, data_format=None, accuracy=None))
-            self._prober.start()  # here: Linux ends a process with the thread that has started it, where it is to end with its parent
+            self._prober.start()  # here: a process ends with the thread that has started it
             self._thread = threading.Thread(target=self._warm_up, daemon=True)
             self._thread.start()
 

@@ -42,6 +42,7 @@ class Verification:
         self.failed: Failed | None = None
         self.started: Started | None = None
         self.reason = ""
+        self._killed_before = False
         self.warnings: list[str] = []
         self.counterexamples: list[Counterexample] = []
         self._files: dict[str, str] = {}
@@ -112,6 +113,8 @@ class Verification:
 
     def _isolated(self) -> None:
         def blame(line: str, how: str) -> bool:
+            if how.endswith("SIGKILL") and not self._killed_before:
+                return not self._killed_from_outside(line)
             if "did not return" not in how:
                 return True
             if self.confirmation.hangs(line):
@@ -119,10 +122,23 @@ class Verification:
             self._warn(f"one call took too long, but not when it was tried again: {line}")
             return False
 
-        supervisor = Supervisor(self.options, self.hear, blame, self._reference_that_dies)
-        supervisor.run()
+        try:
+            supervisor = Supervisor(self.options, self.hear, blame, self._reference_that_dies)
+            supervisor.run()
+        except OSError as error:
+            self.hear(Failed("internal", f"the run's temporary files cannot be written: {error.strerror or error}"))
+            return
         if supervisor.printed > 1 << 20:
             self._warn(f"the kernel printed {supervisor.printed / 2**20:.0f} MiB, which were not shown")
+
+    def _killed_from_outside(self, line: str) -> bool:
+        """Return whether a case leaves a fresh process alive: then a person, or a system short of memory, has killed the first one."""
+        self._killed_before = True
+        self._prober.fresh()
+        if self._prober.probe(line, properties=("completes",)).died:
+            return False
+        self._warn(f"the kernel's process was killed from outside (SIGKILL), and a new one went on behind this case: {line}")
+        return True
 
     def _reference_that_dies(self, line: str) -> str:
         """Return the reference that dies of a case by itself; "" for none: then the kernel has done the process some harm before."""

@@ -13,6 +13,7 @@ from typing import IO
 
 import psutil
 
+DISK_FULL = 74  # a worker's exit status: EX_IOERR of sysexits.h
 _TAIL = 8192
 
 
@@ -33,7 +34,8 @@ class Tail:
                 self._kept = (self._kept + data)[-_TAIL:]
 
     def text(self) -> str:
-        """Return the last of what was written."""
+        """Return the last of what was written, by a process that has ended."""
+        self._thread.join(0.5)  # no longer: a child of that process may keep the stream open
         return self._kept.decode("utf-8", "replace")
 
 

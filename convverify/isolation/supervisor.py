@@ -18,7 +18,7 @@ from convverify.campaign import Task, shards_of
 from convverify.events import Event, Failed, Finished, Found, Listener, Progress, ReferenceWrong, Started, from_line
 from convverify.isolation.journal import Entry, Journal
 from convverify.isolation.patience import patience
-from convverify.isolation.processes import Tail, kill, resident_mebibytes, told_exit
+from convverify.isolation.processes import DISK_FULL, Tail, kill, resident_mebibytes, told_exit
 from convverify.options import DEFAULT_BUDGET, Options
 
 _POLL = 0.02
@@ -171,6 +171,11 @@ class Supervisor:
         if not entry.line:
             loading = "loading the reference" if entry.steps else f"loading {self.options.target!r}"
             self.listener(Failed("reference" if entry.steps else "usage", f"{how} while {loading}{_last_words(worker.tail)}"))
+            return
+        if worker.process.returncode == DISK_FULL and entry.activity != "kernel":
+            self.listener(
+                Failed("internal", f"no more can be written to {str(self._directory)!r}: the disk is full, or files may not grow")
+            )
             return
         if entry.activity == "reference" and (reference := self.blame_reference(entry.line)):
             self.listener(ReferenceWrong(reference, entry.line, f"{how} while it computed this case"))

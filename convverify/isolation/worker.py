@@ -1,12 +1,13 @@
 """The worker process: runs one task of a campaign, writes events to a file and each call to the journal.
 
 Started as `python -m convverify.isolation.worker DIRECTORY NUMBER`.  The event file is opened for each write, so that a kernel that
-closes file descriptors, or fills the standard streams, does no harm.
+closes file descriptors, or fills the standard streams, does no harm.  Where the disk takes no more, the status is DISK_FULL.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import json
 import os
@@ -17,9 +18,11 @@ from pathlib import Path
 from convverify.campaign import Campaign, Task
 from convverify.events import Event, Failed, to_line
 from convverify.isolation.journal import Journal
-from convverify.isolation.processes import die_with_parent
+from convverify.isolation.processes import DISK_FULL, die_with_parent
 from convverify.options import Options
 from convverify.trial import told
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(directory: str, number: str) -> None:
@@ -36,12 +39,19 @@ def main(directory: str, number: str) -> None:
 
     def emit(event: Event) -> None:
         data = (to_line(event) + "\n").encode()
-        descriptor = os.open(events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, data)
-        finally:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+            descriptor = os.open(events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                written = os.write(descriptor, data)
+            finally:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            written = 0
+        if written < len(data):
+            os._exit(DISK_FULL)
 
     try:
         Campaign(options, task, emit, Journal(place / f"journal-{number}")).run()

@@ -112,7 +112,7 @@ def head_of_w_skipped(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="layout", issue="pytorch#195394", witness="x=1x3x3x2 w=1x1x2x1 layouts=stray_strides,contiguous seed=1")
+@mutants.register(fault_class="layout", issue="pytorch#195394", witness="x=1x3x3x2 w=1x1x2x1 layouts=stray_strides,contiguous seed=3")
 @in_contract
 def image_size_from_batch_stride(problem: Problem, x: Array, w: Array) -> Array:
     """Copies, of a contiguous x, as many bytes for an image as the batch's stride says."""
@@ -150,7 +150,7 @@ def readonly_weights_refused(problem: Problem, x: Array, w: Array) -> Array:
     return convolve(problem, x, w)
 
 
-@mutants.register(fault_class="layout", witness="x=1x3x3x2 w=2x1x2x2 layouts=sliced,contiguous seed=1")
+@mutants.register(fault_class="layout", witness="x=1x3x3x2 w=2x1x2x2 layouts=sliced,contiguous seed=2")
 @in_contract
 def sliced_x_from_its_base(problem: Problem, x: Array, w: Array) -> Array:
     """Shifts a non-contiguous x by one pixel when there are gaps between its rows, as it adds the offset of the view twice."""

@@ -172,7 +172,7 @@ def writes_before_weights(problem: Problem, x: Array, w: Array) -> Array:
     return y
 
 
-@mutants.register(fault_class="memory", witness="x=1x3x5x2 w=2x2x2x1 layouts=sliced,contiguous seed=1")
+@mutants.register(fault_class="memory", witness="x=1x3x5x2 w=2x2x2x1 layouts=sliced,contiguous seed=3")
 @in_contract
 def writes_between_rows(problem: Problem, x: Array, w: Array) -> Array:
     """Clears the gap behind the first row of a sliced x, to have an even number of pixels there."""
@@ -204,7 +204,7 @@ def reads_before_image(problem: Problem, x: Array, w: Array) -> Array:
     return y
 
 
-@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1 layouts=guarded,contiguous seed=8")
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1 layouts=guarded,contiguous seed=1")
 @in_contract
 def loads_behind_image(problem: Problem, x: Array, w: Array) -> Array:
     """Loads a vector of 32 bytes from the last element of x, and uses the first lane alone."""
