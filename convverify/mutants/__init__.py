@@ -1,4 +1,4 @@
-"""Mutants: kernels with one known fault each, to prove that every property can fail.  See docs/mutants.md for the kill matrix.
+"""Mutants: kernels with one known fault each, to prove that every property can fail.  `convverify mutants` makes the kill matrix.
 
 A mutant is a function in the contract of a kernel, decorated with `@mutants.register(fault_class="padding", witness="x=.. w=..")`.
 Its traits:
