@@ -97,7 +97,7 @@ def _legal(case: Case, **changes: object) -> Iterator[Case]:
         }
         yield case.with_(problem=problem, **inside)
         if case.stage == "rounding":
-            yield case.with_(problem=problem, seed=case.seed + 1)
+            yield case.with_(problem=problem, seed=case.seed + 1, **inside)
 
 
 def _inside(elements: Elements, shape: tuple[int, ...]) -> Elements:
@@ -123,7 +123,7 @@ def _plainer(case: Case) -> Iterator[Case]:
     if case.style not in ("integers", "normal"):
         for style in ("integers", "normal"):
             if not (style == "normal" and case.stage == "exact"):
-                yield case.with_(style=style)
+                yield case.with_(style=style, x_elements=(), w_elements=())
     elif case.style == "normal":
         yield case.with_(style="integers")
     if case.problem.dtype != "float32":
