@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from convverify.case import Case, Elements
+from convverify.dtypes import FORMATS
 from convverify.layouts import PLAIN, SHARING
 
 Fails: TypeAlias = Callable[[Case], bool]
@@ -105,6 +106,12 @@ def _inside(elements: Elements, shape: tuple[int, ...]) -> Elements:
     return tuple(item for item in elements if all(i < extent for i, extent in zip(item[0], shape, strict=True)))
 
 
+def _fits(case: Case) -> bool:
+    """Return whether the case's dtype holds its elements."""
+    largest = FORMATS[case.problem.dtype].largest
+    return not any(largest < abs(value) < math.inf for _, value in case.x_elements + case.w_elements)
+
+
 def _leaps(case: Case) -> Iterator[Case]:
     """Many extents at once: most faults need few of them."""
     p = case.problem
@@ -120,14 +127,14 @@ def _plainer(case: Case) -> Iterator[Case]:
     for layouts in ((PLAIN, PLAIN), (case.layouts[0], PLAIN), (PLAIN, case.layouts[1])):
         if layouts != case.layouts:
             yield case.with_(layouts=layouts)
-    if case.style not in ("integers", "normal"):
+    if case.style not in ("integers", "normal", "given"):
         for style in ("integers", "normal"):
             if not (style == "normal" and case.stage == "exact"):
                 yield case.with_(style=style)
     elif case.style == "normal":
         yield case.with_(style="integers")
     if case.problem.dtype != "float32":
-        yield from _legal(case, dtype="float32")
+        yield from filter(_fits, _legal(case, dtype="float32"))
     if case.seed > 9:
         for seed in (0, 1, 8, case.seed & 15):
             yield case.with_(seed=seed)
