@@ -15,6 +15,7 @@ from typing import TypeAlias
 from convverify.case import Case, Elements
 from convverify.dtypes import FORMATS
 from convverify.layouts import PLAIN, SHARING
+from convverify.problem import Problem
 
 Fails: TypeAlias = Callable[[Case], bool]
 EXTENTS = ("batch", "height", "width", "in_channels", "kernel_height", "kernel_width", "out_channels")
@@ -93,12 +94,16 @@ def _legal(case: Case, **changes: object) -> Iterator[Case]:
     except ValueError:
         return
     if problem != case.problem:
-        inside = {
-            name: _inside(getattr(case, name), shape) for name, shape in (("x_elements", problem.x_shape), ("w_elements", problem.w_shape))
-        }
-        yield case.with_(problem=problem, **inside)
+        smaller = _posed(case, problem)
+        yield smaller
         if case.stage == "rounding":
-            yield case.with_(problem=problem, seed=case.seed + 1)
+            yield smaller.with_(seed=case.seed + 1)
+
+
+def _posed(case: Case, problem: Problem) -> Case:
+    """Return the case on another problem, with the elements that are still inside, where it has any."""
+    x, w = _inside(case.x_elements, problem.x_shape), _inside(case.w_elements, problem.w_shape)
+    return case.with_(problem=problem, x_elements=x, w_elements=w)
 
 
 def _inside(elements: Elements, shape: tuple[int, ...]) -> Elements:
@@ -235,7 +240,7 @@ def _joint(case: Case) -> Iterator[Case]:
             and p.dilations[0] == p.dilations[1]
             and (turned.height, turned.kernel_height) < (p.height, p.kernel_height)
         ):
-            yield case.with_(problem=turned)
+            yield _posed(case, turned)
 
 
 def _boundaries(case: Case, test: Fails) -> Iterator[str]:
