@@ -32,7 +32,7 @@ SHARD = 250  # problems drawn by Hypothesis in one shard
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
-_PROGRESS_EVERY = 0.1
+_PROGRESS_EVERY = 0.25
 
 
 def shards_of(options: Options) -> list[tuple[int, int]]:

@@ -14,10 +14,9 @@ def statement(report: Report) -> list[str]:
     """
     if report.verdict != VERIFIED:
         return []
-    count = report.statistics.judged.get("exact_on_integers", 0)
-    if not count:
+    if not report.statistics.judged.get("exact_on_integers", 0):
         return []
     return [
-        f"exactness: on each of {count} cases, a kernel that computes another polynomial of degree 2 would have shown with probability "
-        "99.8 % or more (3x3 kernel, 3 channels, float32: it hides with 2 / 1577 at most, by Schwartz and Zippel)"
+        "exactness: a kernel that computes another polynomial of degree 2 hides on one case with values=integers with a probability of "
+        "2 / 1577 at most (3x3 kernel, 3 channels, float32; by Schwartz and Zippel)"
     ]

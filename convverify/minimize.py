@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from convverify.case import Case, Elements
+from convverify.dtypes import FORMATS
 from convverify.layouts import PLAIN, SHARING
+from convverify.problem import Problem
 
 Fails: TypeAlias = Callable[[Case], bool]
 EXTENTS = ("batch", "height", "width", "in_channels", "kernel_height", "kernel_width", "out_channels")
@@ -92,17 +94,27 @@ def _legal(case: Case, **changes: object) -> Iterator[Case]:
     except ValueError:
         return
     if problem != case.problem:
-        inside = {
-            name: _inside(getattr(case, name), shape) for name, shape in (("x_elements", problem.x_shape), ("w_elements", problem.w_shape))
-        }
-        yield case.with_(problem=problem, **inside)
+        smaller = _posed(case, problem)
+        yield smaller
         if case.stage == "rounding":
-            yield case.with_(problem=problem, seed=case.seed + 1, **inside)
+            yield smaller.with_(seed=case.seed + 1)
+
+
+def _posed(case: Case, problem: Problem) -> Case:
+    """Return the case on another problem, with the elements that are still inside, where it has any."""
+    x, w = _inside(case.x_elements, problem.x_shape), _inside(case.w_elements, problem.w_shape)
+    return case.with_(problem=problem, x_elements=x, w_elements=w)
 
 
 def _inside(elements: Elements, shape: tuple[int, ...]) -> Elements:
     """Return the elements that an array of another shape still has."""
     return tuple(item for item in elements if all(i < extent for i, extent in zip(item[0], shape, strict=True)))
+
+
+def _fits(case: Case) -> bool:
+    """Return whether the case's dtype holds its elements."""
+    largest = FORMATS[case.problem.dtype].largest
+    return not any(largest < abs(value) < math.inf for _, value in case.x_elements + case.w_elements)
 
 
 def _leaps(case: Case) -> Iterator[Case]:
@@ -120,14 +132,14 @@ def _plainer(case: Case) -> Iterator[Case]:
     for layouts in ((PLAIN, PLAIN), (case.layouts[0], PLAIN), (PLAIN, case.layouts[1])):
         if layouts != case.layouts:
             yield case.with_(layouts=layouts)
-    if case.style not in ("integers", "normal"):
+    if case.style not in ("integers", "normal", "given"):
         for style in ("integers", "normal"):
             if not (style == "normal" and case.stage == "exact"):
-                yield case.with_(style=style, x_elements=(), w_elements=())
+                yield case.with_(style=style)
     elif case.style == "normal":
         yield case.with_(style="integers")
     if case.problem.dtype != "float32":
-        yield from _legal(case, dtype="float32")
+        yield from filter(_fits, _legal(case, dtype="float32"))
     if case.seed > 9:
         for seed in (0, 1, 8, case.seed & 15):
             yield case.with_(seed=seed)
@@ -228,7 +240,7 @@ def _joint(case: Case) -> Iterator[Case]:
             and p.dilations[0] == p.dilations[1]
             and (turned.height, turned.kernel_height) < (p.height, p.kernel_height)
         ):
-            yield case.with_(problem=turned)
+            yield _posed(case, turned)
 
 
 def _boundaries(case: Case, test: Fails) -> Iterator[str]:

@@ -34,14 +34,14 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_right_kernel_is_verified_against_tensorflow(tmp_path: Path) -> None:
-    done = run("check", "matmul", "--max-examples", "20", "--seed", "5", "--json", "report.json", cwd=tmp_path)
+    done = run("check", "matmul", "--max-examples", "20", "--max-macs", "2000", "--seed", "5", "--json", "report.json", cwd=tmp_path)
     assert done.returncode == 0, done
     assert done.stderr == ""
     assert "VERIFIED  matmul: 0 counterexamples in " in done.stdout
     assert done.stdout.startswith(f"convverify {__version__}: matmul against tensorflow, seed 5\n")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["statistics"]["judged"]["matches_reference"] > 500
-    assert report["statistics"]["problems"] > 500
+    assert report["statistics"]["judged"]["matches_reference"] > 300
+    assert report["statistics"]["problems"] > 300
     assert all(fault["reference"] == "tensorflow" for fault in report["reference_faults"])  # its empty results: not the kernel's fault
 
 
@@ -93,7 +93,7 @@ def test_json_holds_what_a_program_needs(tmp_path: Path) -> None:
     assert f"in {report['statistics']['cases']} cases" in done.stdout
 
 
-def test_a_seed_gives_the_same_verdict_and_the_same_counterexample(tmp_path: Path) -> None:
+def test_a_seed_gives_the_same_counterexample(tmp_path: Path) -> None:
     reports = []
     for name in ("first", "second"):
         run("check", "kernels.py:flipped", *QUICK, "--seed", "3", "--corpus", name, "--json", f"{name}.json", cwd=tmp_path)
@@ -102,7 +102,7 @@ def test_a_seed_gives_the_same_verdict_and_the_same_counterexample(tmp_path: Pat
 
 
 def test_workers_share_the_work(tmp_path: Path) -> None:
-    words = ("check", "kernels.py:right", "--reference", "exact", "--max-examples", "300", "--seed", "1")
+    words = ("check", "kernels.py:right", "--reference", "exact", "--max-examples", "300", "--max-macs", "500", "--seed", "1")
     for workers in ("1", "2"):
         run(*words, "--workers", workers, "--json", f"{workers}.json", cwd=tmp_path)
     one, two = (json.loads((tmp_path / f"{workers}.json").read_text())["statistics"] for workers in ("1", "2"))
@@ -276,7 +276,7 @@ def test_the_list_names_what_can_be_named(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_reports_what_was_done(tmp_path: Path) -> None:
-    process = start("check", "matmul", "--max-examples", "100000", "--reference", "exact", cwd=tmp_path)
+    process = start("check", "matmul", "--max-examples", "100000", "--max-macs", "500", "--reference", "exact", cwd=tmp_path)
     wait_for(process, "random:")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
