@@ -163,4 +163,5 @@ def to_markdown(rows: Sequence[Row]) -> str:
         summary_text = entry.summary.replace("|", "\\|") + (f" ({row.issue})" if row.issue else "")
         by = row.killed_by or row.verdict
         body.append(f"| {row.name} | {row.fault_class} | {summary_text} | {by} | {row.cases} | {row.seconds:.2f} | `{row.case}` |")
-    return "\n".join([head, *body]) + "\n"
+    text = f"# Kill matrix\n\nMade by `convverify mutants --markdown FILE`: {summary(rows)}.\n"
+    return "\n".join([text, head, *body]) + "\n"

@@ -19,7 +19,7 @@ from convverify.problem import Problem
 
 Fails: TypeAlias = Callable[[Case], bool]
 EXTENTS = ("batch", "height", "width", "in_channels", "kernel_height", "kernel_width", "out_channels")
-_MOST_ELEMENTS = 1 << 16
+_MOST_ELEMENTS = 1 << 13  # beyond, a line of elements says less than a seed does
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def minimize(case: Case, fails: Fails, seconds: float, *, values: bool = True) -
     complete = not budget.exhausted
     if values and case.calls == 1:
         budget = _Budget(max(1.0, budget.deadline - time.monotonic()))
-        case = _simplify_values(case, test)
+        case = _simplify_values(case, test, budget)
     return Minimal(case, boundaries, complete)
 
 
@@ -258,14 +258,14 @@ def _boundaries(case: Case, test: Fails) -> Iterator[str]:
 # The operands.
 
 
-def _simplify_values(case: Case, test: Fails) -> Case:
+def _simplify_values(case: Case, test: Fails, budget: _Budget) -> Case:
     """Fewest nonzeros first, then the smallest integers."""
     given = _as_given(case)
     if given is None or not test(given):
         return case
-    given = _fewer(given, "x_elements", test)
-    given = _fewer(given, "w_elements", test)
-    given = _fewer(given, "x_elements", test)
+    given = _fewer(given, "x_elements", test, budget)
+    given = _fewer(given, "w_elements", test, budget)
+    given = _fewer(given, "x_elements", test, budget)
     if len(given.x_elements) + len(given.w_elements) > 64:
         return case
     for name in ("x_elements", "w_elements"):
@@ -295,19 +295,19 @@ def _as_given(case: Case) -> Case | None:
     return case.with_(style="given", x_elements=elements[0], w_elements=elements[1])
 
 
-def _fewer(case: Case, name: str, test: Fails) -> Case:
+def _fewer(case: Case, name: str, test: Fails, budget: _Budget) -> Case:
     """Delta debugging: drop halves, quarters, and so on down to single elements (Zeller and Hildebrandt, 2002)."""
     elements: Elements = getattr(case, name)
     chunk = max(1, len(elements) // 2)
     while True:
         position, dropped = 0, False
-        while position < len(elements) and len(elements) > 1:
+        while position < len(elements) and len(elements) > 1 and budget.left():
             kept = elements[:position] + elements[position + chunk :]
             candidate = case.with_(**{name: kept})
             if kept and test(candidate):
                 elements, case, dropped = kept, candidate, True
             else:
                 position += chunk
-        if chunk == 1 and not dropped:
+        if (chunk == 1 and not dropped) or not budget.left():
             return case
         chunk = max(1, chunk // 2)
