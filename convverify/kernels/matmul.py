@@ -117,11 +117,12 @@ def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int
             target = target.reshape(block.pixels, outputs)[:, part]
         else:
             target = target.reshape(block.pixels, groups, outputs).transpose(1, 0, 2)[..., part]
-        if y.dtype == weights.dtype and not (by_columns and target.shape[1] > 1):
-            np.matmul(patches, factor[..., part], out=target[:, 0] if by_columns else target)
-        else:
-            product = scratch.array("product", (*patches.shape[:-1], target.shape[-1]), weights.dtype)
-            target[...] = np.matmul(patches, factor[..., part], out=product).reshape(target.shape)
+        with np.errstate(all="ignore"):  # BLAS leaves floating-point flags of lanes that it discards
+            if y.dtype == weights.dtype and not (by_columns and target.shape[1] > 1):
+                np.matmul(patches, factor[..., part], out=target[:, 0] if by_columns else target)
+            else:
+                product = scratch.array("product", (*patches.shape[:-1], target.shape[-1]), weights.dtype)
+                target[...] = np.matmul(patches, factor[..., part], out=product).reshape(target.shape)
 
     if len(channels) == 1:
         run_pieces(lambda block: multiply(patches_of(block), block, channels[0]), blocks, threads)
