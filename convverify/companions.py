@@ -99,8 +99,8 @@ def signed(x: Array, w: Array, groups: int, seed: int) -> tuple[Array, Array, Ar
     bits = random_bits(seed ^ 0xA5A5A5A5, 1 + (batch + channels + outputs) // 64 + 1).view(np.uint8)
     signs = np.unpackbits(bits)[: batch + channels + outputs].astype(np.float64) * 2.0 - 1.0
     images, inputs, results = signs[:batch], signs[batch : batch + channels], signs[batch + channels :]
-    if outputs and (results > 0).all() and (images > 0).all():
-        results[-1] = -1.0
+    if outputs and batch and (images[:, None] * results > 0).all():
+        results[-1] = -results[-1]
     changed_x = (x * (images[:, None, None, None] * inputs)).astype(x.dtype)
     if outputs and channels:
         by_group = inputs.reshape(groups, -1)

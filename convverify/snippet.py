@@ -54,7 +54,7 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
     finding = example.finding
     if finding is not None and finding.expected is not None and (index := worst_index(finding, problem.dtype)) is not None:
         spot = [index[axis] for axis in x_axes]
-        lines.append(f"print(y[{', '.join(map(str, spot))}], 'should be', {float(finding.expected[index])!r})")
+        lines.append(f"print(y[{', '.join(map(str, spot))}], 'should be', {_literal(float(finding.expected[index]))})")
     elif example.property == "shape":
         shape = tuple(problem.output_shape[axis] for axis in x_axes)
         lines.append(f"print(np.shape(y), 'should be', {shape!r})")
