@@ -24,7 +24,6 @@ Array = npt.NDArray[Any]
 _MARGIN = 256  # bytes of poison on either side; a multiple of every alignment in use
 _NAN_PATTERNS = {2: 0x7E5A, 4: 0x7FDA5A5A, 8: 0x7FFDA5A5A5A5A5A5}
 _BFLOAT16_NAN = 0x7FDA
-_LARGE = 1 << 22
 
 
 def random_bits(seed: int, count: int) -> npt.NDArray[np.uint64]:

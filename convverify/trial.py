@@ -220,11 +220,8 @@ class Trial:
 
     # Judging values.
 
-    def wrong_elements(self, result: Array, *, allowed: Floats | None = None) -> npt.NDArray[np.bool_]:
-        """Return which elements of a result (NHWC, of the right shape) no correct kernel could have computed.
-
-        `allowed` replaces the bound on the rounding stage.
-        """
+    def wrong_elements(self, result: Array) -> npt.NDArray[np.bool_]:
+        """Return which elements of a result (NHWC, of the right shape) no correct kernel could have computed."""
         actual = result.astype(np.float64) if result.dtype != np.float64 else result
         wrong: npt.NDArray[np.bool_]
         with np.errstate(all="ignore"):
@@ -237,7 +234,7 @@ class Trial:
             elif self.case.stage == "exact" and self.kernel.accuracy == "elementwise":
                 wrong = actual != self.expected
             else:
-                bound = self.bound if allowed is None else allowed
+                bound = self.bound
                 wrong = ~(np.abs(actual - self.expected) <= bound) & np.isfinite(bound)
         return wrong
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,16 +19,12 @@ from convverify.picture import around, channel_map, number_text, where, wrong_ma
 from convverify.properties import in_order
 from convverify.properties.values import worst_index
 from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.reporting.plain import printable
 from convverify.snippet import replay_line, snippet
 from convverify.statistics import FEATURES, Statistics
 
 _COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", USAGE: "bold yellow", INCONCLUSIVE: "bold yellow", INTERRUPTED: "bold yellow"}
 _PLAIN_EVERY = 5.0
-
-
-def printable(text: str) -> str:
-    """Return text with control characters, terminal escapes among them, shown as \\x.."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _safe(text: str) -> str:
@@ -269,8 +264,3 @@ def ledger(statistics: Statistics) -> tuple[int, int, list[str]]:
                     if not statistics.crosses.get((a, first, b, second)):
                         missed.append(f"{a}={first} with {b}={second}")
     return possible - len(missed), possible, missed
-
-
-def without_arrays(report: Report) -> Report:
-    """Return the report without its arrays, for printing many."""
-    return replace(report, counterexamples=tuple(replace(example, finding=None) for example in report.counterexamples))
