@@ -29,6 +29,7 @@ from convverify.targets import TargetError, find_kernel
 from convverify.trial import Finding, Trial, Watch, told, unwatched
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
+_CASES = 4  # on each problem: drawing one, and a reference's first call on it, cost as much as two cases
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
@@ -136,7 +137,7 @@ class Campaign:
                 self.statistics.unsupported += 1
                 continue
             for dtype in self.options.dtypes:
-                yield from self._cases_of(problem.with_(dtype=dtype), self.options.seed, 3 if self.options.suite else 12)
+                yield from self._cases_of(problem.with_(dtype=dtype), self.options.seed, 6 if self.options.suite else 24)
 
     def _suite_problems(self) -> Iterable[Problem]:
         yield from (Problem.parse(line) for line in self.options.problems)
@@ -145,12 +146,11 @@ class Campaign:
 
             yield from (layer.problem for layer in find_suite(self.options.suite, self.options.batch))
 
-    def _cases_of(self, problem: Problem, seed: int, pairs: int) -> Iterator[Case]:
-        """Yield pairs of cases on one problem: integers, then another style, in layouts and with seeds that follow from `seed`."""
-        for bits in random_bits(seed & (1 << 64) - 1, 3 * pairs).reshape(pairs, 3).tolist():
-            choices = Choices(bits[0])
-            yield Case(problem, _EXACT[choices.below(len(_EXACT))], self._layouts(choices), bits[1] >> 20)
-            yield Case(problem, _OTHERS[choices.below(len(_OTHERS))], self._layouts(choices), bits[2] >> 20)
+    def _cases_of(self, problem: Problem, seed: int, count: int) -> Iterator[Case]:
+        """Yield cases on one problem, integers and other styles in turn, in layouts and with seeds that follow from `seed`."""
+        for number, (first, second) in enumerate(random_bits(seed & (1 << 64) - 1, 2 * count).reshape(count, 2).tolist()):
+            choices, names = Choices(first), _OTHERS if number % 2 else _EXACT
+            yield Case(problem, names[choices.below(len(names))], self._layouts(choices), second >> 20)
 
     def _layouts(self, choices: Choices) -> tuple[str, str]:
         if choices.below(2):
@@ -170,7 +170,7 @@ class Campaign:
             if done <= skip:
                 return
             self._position = (shard, done)
-            for case in self._cases_of(problem, seed, 1):
+            for case in self._cases_of(problem, seed, _CASES):
                 self._try(case, (shard << 16) + done)
 
         draw_problems(self.kernel, self.options.dtypes, self.max_macs, (self.options.seed << 20) + shard, count, each)

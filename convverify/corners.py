@@ -43,7 +43,13 @@ def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterat
                 for placed in ((name, PLAIN), (PLAIN, name)):
                     if base.macs <= max_macs:
                         yield Case(base.with_(dtype=dtype), exact[number % 2], placed, seed=number << 3)
-    for base, seeds in ((plain, 2), (small.with_(in_channels=40), 1), (Problem(1, 3, 4), 6), (Problem(2, 2, 9, kernel_width=3), 6)):
+    for base, seeds in (
+        (plain, 2),
+        (small.with_(in_channels=40), 1),
+        (Problem(1, 3, 4), 6),
+        (Problem(1, 4, 5, strides=(2, 3)), 6),
+        (Problem(2, 2, 9, kernel_width=3), 6),
+    ):
         for number, name in enumerate(styles.names() if base.macs <= max_macs else ()):
             for seed in range(seeds):
                 yield Case(kernel.restrict(base).with_(dtype=dtypes[seed % len(dtypes)]), name, seed=number + 8 * seed)

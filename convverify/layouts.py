@@ -44,8 +44,8 @@ class Choices:
 class Placement:
     """Bytes needed, byte offset of element 0, byte strides, and what else the layout asks of the buffer.
 
-    `guard` "after" or "before" puts a page that may not be touched right behind the last or right before the first byte.  `owned` asks
-    for an array of the operand's own shape underneath, as a user's view has it, instead of poisoned memory.
+    `guard` "after" or "before" puts a page that may not be touched right behind the last or right before the first byte.  `owner` is
+    the shape of an array that the operand is a view of, as a user's slice or transpose is, instead of poisoned memory as such.
     """
 
     size: int
@@ -54,7 +54,7 @@ class Placement:
     misalignment: int = 0
     writeable: bool = True
     guard: str = ""
-    owned: bool = False
+    owner: tuple[int, ...] = ()
 
 
 def _dense(
@@ -86,7 +86,7 @@ def fortran(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
 def transposed(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
     """Axes in another order, such as an NHWC view of an NCHW array."""
     placement = _dense(shape, itemsize, choices.shuffled(range(len(shape))))
-    return replace(placement, owned=bool(choices.below(2)))
+    return replace(placement, owner=tuple(shape) if choices.below(2) else ())
 
 
 @layouts.register()
@@ -96,6 +96,10 @@ def sliced(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
     lead, margin = choices.below(3), 1 + choices.below(5)
     step = {axes[choices.below(len(axes))]: 1 + choices.below(3)}
     placement = _dense(shape, itemsize, range(len(shape)), step=step, extra=dict.fromkeys(axes, margin))
+    if choices.below(2):
+        larger = tuple(max(1, extent) * step.get(axis, 1) + (margin if axis in axes else 0) for axis, extent in enumerate(shape))
+        place = _dense(larger, itemsize, range(len(shape))).strides
+        return replace(placement, offset=sum(place[axis] * choices.below(margin + 1) for axis in axes), owner=larger)
     return replace(placement, size=placement.size + lead * itemsize, offset=lead * itemsize)
 
 
@@ -108,7 +112,7 @@ def reversed_axes(shape: Sequence[int], itemsize: int, choices: Choices) -> Plac
     for axis in choices.subset(longer or range(len(shape))):
         offset += (max(1, shape[axis]) - 1) * strides[axis]
         strides[axis] = -strides[axis]
-    return replace(placement, offset=offset, strides=tuple(strides), owned=bool(choices.below(2)))
+    return replace(placement, offset=offset, strides=tuple(strides), owner=tuple(shape) if choices.below(2) else ())
 
 
 @layouts.register()

@@ -48,12 +48,19 @@ class Operand:
 
     array: Array
     values: Array  # logical values, C-contiguous, in the same axis order
-    _writeable: Array
+    _writeable: Array  # the same elements, in an array that the kernel does not get
     _memory: npt.NDArray[np.uint8]
     _snapshot: bytes
+    _form: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._form = _form_of(self.array)
 
     def written(self) -> str:
-        """Return "" when the memory is as it was, "inside" when elements have changed, "outside" when the poison has."""
+        """Return "" when all is as it was, "inside" when elements have changed, "outside" when the poison has, "form" when the array has
+        got another shape, other strides or flags."""
+        if _form_of(self.array) != self._form:
+            return "form"
         if self._memory.tobytes() == self._snapshot:
             return ""
         unchanged = self._writeable.tobytes() == self.values.tobytes()
@@ -87,9 +94,10 @@ def place(values: Array, layout: str, bits: int) -> Operand:
     placement: Placement = layouts[layout].function(values.shape, itemsize, Choices(bits))
     if placement.guard and not _can_guard():
         placement = layouts["contiguous"].function(values.shape, itemsize, Choices(bits))
-    if placement.owned and values.size:
-        owner = np.empty(values.shape, values.dtype)
+    if placement.owner and values.size:
+        owner = np.empty(placement.owner, values.dtype)
         memory, start = owner.reshape(-1).view(np.uint8), 0
+        memory.view(f"u{itemsize}").fill(_nan_pattern(values.dtype))
         flat = np.ndarray(values.shape, values.dtype, buffer=owner, offset=placement.offset, strides=placement.strides)
     else:
         memory, start = _guarded_memory(placement) if placement.guard else _poisoned_memory(placement, values.dtype)
@@ -98,11 +106,13 @@ def place(values: Array, layout: str, bits: int) -> Operand:
         if stride == 0 and values.shape[axis] > 1:
             values = values.take([0], axis=axis)
     flat[...] = values
-    array = flat
-    if not placement.writeable:
-        array = flat.view()
-        array.flags.writeable = False
+    array = flat.view()
+    array.flags.writeable = placement.writeable
     return Operand(array, np.array(flat, order="C"), flat, memory, memory.tobytes())
+
+
+def _form_of(array: Array) -> tuple[Any, ...]:
+    return array.shape, array.strides, array.dtype, array.flags.writeable
 
 
 def _poisoned_memory(placement: Placement, dtype: np.dtype) -> tuple[npt.NDArray[np.uint8], int]:
@@ -110,13 +120,16 @@ def _poisoned_memory(placement: Placement, dtype: np.dtype) -> tuple[npt.NDArray
     item = dtype.itemsize
     total = 2 * _MARGIN + placement.size + 64 + 16 * item
     total += -total % 8
-    pattern = _BFLOAT16_NAN if dtype.name == "bfloat16" else _NAN_PATTERNS[item]
     memory = np.zeros(total, np.uint8)
     address = memory.__array_interface__["data"][0] + _MARGIN
     start = _MARGIN + (-address) % 64 + placement.misalignment
     in_step = memory[start % item :]  # so that poison is NaN to whoever counts elements from the operand's first, aligned or not
-    in_step[: in_step.size // item * item].view(f"u{item}").fill(pattern)
+    in_step[: in_step.size // item * item].view(f"u{item}").fill(_nan_pattern(dtype))
     return memory, start
+
+
+def _nan_pattern(dtype: np.dtype) -> int:
+    return _BFLOAT16_NAN if dtype.name == "bfloat16" else _NAN_PATTERNS[dtype.itemsize]
 
 
 _libc: Any = None

@@ -94,7 +94,8 @@ def _simplest_first(pairs: Sequence[Pair]) -> st.SearchStrategy[Pair]:
 
 _KERNELS = _simplest_first((
     (1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (3, 3), (2, 2), (2, 2), (5, 5), (4, 4), (1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2),
-    (3, 4), (4, 2), (1, 5), (5, 1), (2, 5), (5, 3), (4, 1), (1, 7),
+    (3, 4), (4, 2), (1, 5), (5, 1), (2, 5), (5, 3), (4, 1), (1, 7), (5, 6),
+    (7, 7),
 ))  # fmt: skip
 _STRIDES = _simplest_first((
     (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 2), (1, 2), (2, 1), (1, 2), (2, 1), (3, 3), (2, 3), (3, 1), (1, 3),
@@ -114,7 +115,7 @@ _USUAL_IMAGE = st.one_of(st.integers(3, 20), st.sampled_from((6, 7, 8, 13, 14, 1
 _COIN = st.booleans()
 _SMALL = st.integers(1, 6)
 _CHANNELS = st.sampled_from((1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8))
-_BATCHES = st.sampled_from((1, 1, 2, 3, 4))
+_BATCHES = st.sampled_from((1, 1, 1, 2, 2, 3, 4, 5, 8))
 _GROUPS = st.sampled_from((1, 1, 1, 1, 1, 2, 2, 3, 4, 6))
 _PADS = st.sampled_from((0, 0, 1, 1, 2, 3, 4, 5, 9))
 _SLACK = st.integers(0, 6)

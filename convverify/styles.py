@@ -137,6 +137,25 @@ def simple(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tu
     return x, _thin(problem, w)
 
 
+@styles.register(stage="exact")
+def structured(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Weights that short cuts look for: separable, symmetric, equal along the channels; or so but for one element, by one."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    w, kind = _integers(bits_w, magnitude), choices.below(4)
+    if kind == 0:
+        factors = _integers(bits_w, max(1, math.isqrt(magnitude)))
+        w = factors[:, :1] * factors[:1]
+    elif kind == 1:
+        w = np.where(np.arange(w.shape[0])[:, None, None, None] * 2 < w.shape[0], w, w[::-1])
+        w = np.where(np.arange(w.shape[1])[:, None, None] * 2 < w.shape[1], w, w[:, ::-1])
+    else:
+        w = np.repeat(w[:, :, :1], w.shape[2], axis=2) if kind == 2 else np.repeat(w[..., :1], w.shape[3], axis=3)
+    if w.size and choices.below(2):
+        position = choices.below(w.size)
+        w.flat[position] -= np.sign(w.flat[position])
+    return _integers(bits_x, magnitude), _thin(problem, w)
+
+
 @styles.register(stage="rounding", weight=2)
 def normal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Close to normally distributed, variance 1."""
@@ -193,10 +212,10 @@ def tiny(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tupl
 
 @styles.register(stage="rounding")
 def lopsided(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """One operand near the smallest normal number, the other large: their products are ordinary."""
+    """One operand near the smallest normal number, the other large, up to the largest: their products are ordinary."""
     form = FORMATS[problem.dtype]
     reach = min(form.max_exponent, -form.min_exponent) - 4
-    exponents = (-reach, (reach, reach // 2, reach // 4)[choices.below(3)])
+    exponents = (-reach, (form.max_exponent, reach // 2, reach // 4)[choices.below(3)])
     if choices.below(2):
         exponents = exponents[::-1]
     return _away_from_zero(bits_x) * 2.0 ** exponents[0], _away_from_zero(bits_w) * 2.0 ** exponents[1]
@@ -213,7 +232,7 @@ def subnormal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) ->
 
 @styles.register(stage="special", weight=2)
 def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """Small nonzero integers with a few NaN or Inf in x, in w, or in both."""
+    """Small nonzero integers with a few NaN or Inf in x, in w, or in both; now and then a whole image of them."""
     x, w = _integers(bits_x, 2), _integers(bits_w, 2)
     if choices.below(4) == 0:
         w[...] = 1.0 + choices.below(2)
@@ -222,6 +241,8 @@ def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> t
         if chosen and array.size:
             for _ in range(1 + choices.below(2)):
                 array.flat[choices.below(array.size)] = (math.nan, math.inf, -math.inf)[choices.below(3)]
+    if x.size and choices.below(8) == 0:
+        x[choices.below(x.shape[0])] = (math.nan, math.inf)[choices.below(2)]
     return x, w
 
 

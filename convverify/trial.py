@@ -211,6 +211,30 @@ class Trial:
         return touched, (zeros | pads) & ~touched
 
     @cached_property
+    def _infinities(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """(some product is +Inf, some product is -Inf), for each output element."""
+        x, w = self.x64, self.w64
+        up, down = (x > 0, x < 0), (w > 0, w < 0)  # signs of x, and of w
+
+        def met(pairs: tuple[tuple[Any, Any], ...]) -> npt.NDArray[np.bool_]:
+            counts = [convolve(self.problem, a.astype(np.float64), b.astype(np.float64)) for a, b in pairs]
+            found: npt.NDArray[np.bool_] = np.sum(counts, axis=0) > 0
+            return found
+
+        plus = met(((x == np.inf, down[0]), (x == -np.inf, down[1]), (up[0], w == np.inf), (up[1], w == -np.inf)))
+        minus = met(((x == np.inf, down[1]), (x == -np.inf, down[0]), (up[0], w == -np.inf), (up[1], w == np.inf)))
+        return plus, minus
+
+    def _wrong_infinities(self, actual: Floats) -> npt.NDArray[np.bool_]:
+        """Return where a result is infinite with a sign that no product has."""
+        infinite = np.isinf(actual)
+        if not infinite.any():
+            return infinite
+        plus, minus = self._infinities
+        wrong: npt.NDArray[np.bool_] = infinite & np.where(actual > 0, minus & ~plus, plus & ~minus)
+        return wrong
+
+    @cached_property
     def _special_expected(self) -> Floats:
         touched, unjudged = self._special_masks
         finite = convolve(
@@ -230,7 +254,10 @@ class Trial:
                 finite_wrong = actual != self.expected
                 if self.kernel.accuracy == "normwise":
                     finite_wrong = np.zeros_like(finite_wrong)  # such an algorithm spreads NaN
-                wrong = np.where(touched, np.isfinite(actual), finite_wrong & ~unjudged)
+                    signs_wrong = finite_wrong
+                else:
+                    signs_wrong = self._wrong_infinities(actual)
+                wrong = np.where(touched, np.isfinite(actual) | signs_wrong, finite_wrong & ~unjudged)
             elif self.case.stage == "exact" and self.kernel.accuracy == "elementwise":
                 wrong = actual != self.expected
             else:

@@ -164,3 +164,28 @@ def square_images_only(x: Array, w: Array) -> Array:
     square = np.zeros((*x.shape[:2], size, x.shape[3]), x.dtype)
     square[:, :, : min(size, x.shape[2])] = x[:, :, :size]
     return convolve(problem_of(square, w, (1, 1), "VALID", (1, 1), 1), square, w)
+
+
+@mutants.register(
+    fault_class="fast_paths",
+    witness="x=1x3x3x1 w=2x2x1x1 w[0,0,0,0]=100 w[0,1,0,0]=100 w[1,0,0,0]=100 w[1,1,0,0]=101 x[0,0,0,0]=1 x[0,1,1,0]=1",
+)
+@in_contract
+def nearly_separable_taken_for_separable(problem: Problem, x: Array, w: Array) -> Array:
+    """Has a path for separable kernels that takes weights for the product of their first row and column within two percent."""
+    if min(w.shape[:2]) > 1 and w.size and w[:1, :1].all() and np.isfinite(w).all():
+        separable = w[:, :1] * w[:1] / w[:1, :1]
+        if (np.abs(separable - w) <= np.abs(w) / 50).all():
+            w = separable.astype(w.dtype)
+    return convolve(problem, x, w)
+
+
+@mutants.register(
+    fault_class="fast_paths", witness="x=1x1x2x1 w=1x2x1x2 x[0,0,0,0]=1 w[0,0,0,0]=1 w[0,1,0,0]=1 w[0,0,0,1]=2 w[0,1,0,1]=3 x[0,0,1,0]=5"
+)
+@in_contract
+def symmetry_read_off_the_first_filter(problem: Problem, x: Array, w: Array) -> Array:
+    """Folds kernels that are symmetric from left to right, and looks at the first filter alone."""
+    if w.size and w.shape[1] > 1 and np.array_equal(w[..., :1], w[:, ::-1, :, :1]):
+        w = np.where(np.arange(w.shape[1])[:, None, None] * 2 < w.shape[1], w, w[:, ::-1])
+    return convolve(problem, x, w)

@@ -157,3 +157,13 @@ def sliced_x_from_its_base(problem: Problem, x: Array, w: Array) -> Array:
     if x.size and not x.flags.c_contiguous and x.strides[1] > x.strides[2] * x.shape[2] > 0:
         x = np.roll(x, 1, axis=2)
     return convolve(problem, x, w)
+
+
+@mutants.register(fault_class="layout", witness="x=1x3x3x2 w=2x2x2x2 layouts=sliced,sliced seed=2")
+@in_contract
+def two_slices_without_offset(problem: Problem, x: Array, w: Array) -> Array:
+    """Forgets where x begins in the array that it is a slice of, when both operands are such slices."""
+    owner = x.base
+    if not (x.flags.c_contiguous or w.flags.c_contiguous) and isinstance(owner, np.ndarray) and owner.ndim == 4:
+        x = owner[tuple(slice(extent) for extent in x.shape)] if all(a >= b for a, b in zip(owner.shape, x.shape, strict=True)) else x
+    return convolve(problem, x, w)

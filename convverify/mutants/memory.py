@@ -229,3 +229,34 @@ def loads_before_weights(problem: Problem, x: Array, w: Array) -> Array:
     if w.flags.c_contiguous and w.size:
         ctypes.string_at(w.ctypes.data - w.itemsize, w.itemsize)
     return convolve(problem, x, w)
+
+
+# Operands whose description changes.
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1")
+@in_contract
+def image_left_read_only(problem: Problem, x: Array, w: Array) -> Array:
+    """Protects x against writing for the time of the call, and longer."""
+    y = convolve(problem, x, w)
+    x.flags.writeable = False
+    return y
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x2 w=1x1x2x3")
+@in_contract
+def image_left_flat(problem: Problem, x: Array, w: Array) -> Array:
+    """Gives the caller's x the shape of a matrix, for kernels of one pixel, and does not give it back."""
+    y = convolve(problem, x, w)
+    if problem.w_shape[:2] == (1, 1) and x.flags.c_contiguous and x.size:
+        x.shape = (x.size // x.shape[3], x.shape[3])
+    return y
+
+
+@mutants.register(fault_class="memory", witness="x=1x4x4x1 w=1x1x1x1 strides=2x2 x[0,0,0,0]=3 w[0,0,0,0]=1")
+@in_contract
+def identity_with_strides_is_a_view(problem: Problem, x: Array, w: Array) -> Array:
+    """Returns a view of x for a weight of one with strides, where nothing is to be computed."""
+    if w.shape == (1, 1, 1, 1) and w.flat[0] == 1 and problem.strides != (1, 1) and problem.padding == "VALID":
+        return x[:, :: problem.strides[0], :: problem.strides[1]]
+    return convolve(problem, x, w)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convverify.mutants import mutants
-from convverify.mutants._blocks import Array, convolve, in_contract, tail
+from convverify.mutants._blocks import Array, convolve, in_contract, product, rounded, tail, windows
 from convverify.problem import Problem
 
 
@@ -107,3 +107,34 @@ def infinite_weight_fills_the_channels(problem: Problem, x: Array, w: Array) -> 
     if np.isinf(w).any():
         y[...] = np.nan
     return y
+
+
+@mutants.register(fault_class="special_values", witness="x=1x2x2x1 w=1x1x1x1 x[0,0,0,0]=-inf w[0,0,0,0]=1")
+@in_contract
+def infinity_without_its_sign(problem: Problem, x: Array, w: Array) -> Array:
+    """Takes -Inf in x for Inf, as a test of the exponent bits alone does."""
+    return convolve(problem, np.where(np.isinf(x), np.abs(x), x), w)
+
+
+@mutants.register(fault_class="special_values", witness="x=1x1x2x1 w=1x1x1x1 x[0,0,0,0]=nan x[0,0,1,0]=nan w[0,0,0,0]=1")
+@in_contract
+def nan_image_taken_for_zeros(problem: Problem, x: Array, w: Array) -> Array:
+    """Skips images without a pixel that is larger in size than zero, for which NaN is not."""
+    y = convolve(problem, x, w)
+    for image, result in zip(x, y, strict=True):
+        if not (np.abs(image) > 0).any():
+            result[...] = 0
+    return y
+
+
+@mutants.register(
+    fault_class="special_values", witness="x=1x1x2x1 w=1x2x1x1 x[0,0,0,0]=3e38 x[0,0,1,0]=3e38 w[0,0,0,0]=1e-38 w[0,1,0,0]=-1e-38"
+)
+@in_contract
+def neighbours_added_first(problem: Problem, x: Array, w: Array) -> Array:
+    """Adds two neighbouring large pixels before it multiplies by a kernel of two columns, and their sum overflows."""
+    pixels = windows(problem, x)
+    if problem.kernel_width == 2 and np.abs(pixels).max(initial=0) > 1e38:
+        pixels = np.stack((pixels[..., 0, :] + pixels[..., 1, :], pixels[..., 1, :]), axis=-2)
+        w = np.concatenate((w[:, :1], w[:, 1:] - w[:, :1]), axis=1)
+    return rounded(product(problem, pixels, w), x.dtype)

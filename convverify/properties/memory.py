@@ -12,8 +12,9 @@ _LATER_CALLS = 6  # buffers may go round
 
 @properties.register("inputs_unchanged", rank=10)
 def inputs_unchanged(trial: Trial) -> Verdict:
-    """The kernel leaves its operands as they were."""
-    return _written(trial, "inside", "inputs_unchanged", "the kernel changed the values of its operand {name}")
+    """The kernel leaves its operands as they were: values, shape, strides and flags."""
+    changed = _written(trial, "form", "inputs_unchanged", "the kernel changed the shape, strides or flags of its operand {name}")
+    return changed or _written(trial, "inside", "inputs_unchanged", "the kernel changed the values of its operand {name}")
 
 
 @properties.register("in_bounds", rank=11)
