@@ -29,7 +29,8 @@ from convverify.targets import TargetError, find_kernel
 from convverify.trial import Finding, Trial, Watch, told, unwatched
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
-_CASES = 4  # on each problem: drawing one, and a reference's first call on it, cost as much as two cases
+_CASES, _FEWER_CASES = 4, 2  # on each problem: drawing one, and a reference's first call on it, cost as much as two small cases
+_SMALL = 1 << 14  # multiply-adds, up to which a case is small
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
@@ -170,7 +171,7 @@ class Campaign:
             if done <= skip:
                 return
             self._position = (shard, done)
-            for case in self._cases_of(problem, seed, _CASES):
+            for case in self._cases_of(problem, seed, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
                 self._try(case, (shard << 16) + done)
 
         draw_problems(self.kernel, self.options.dtypes, self.max_macs, (self.options.seed << 20) + shard, count, each)
@@ -184,7 +185,7 @@ class Campaign:
         line = str(case)
         if self.journal:
             self.journal.name_case(line, self._position)
-        self._judged(Trial(self.kernel, case, self.watch, self.statistics.times, self.references, thorough=False), number)
+        self._judged(Trial(self.kernel, case, self.watch, self.statistics.times, self.references, thorough=False), line, number)
         if self._findings:
             self._since_finding += 1
             findings, cases, seconds = _AFTER_FINDING
@@ -192,9 +193,8 @@ class Campaign:
                 raise _Stop("found")
         self._tell()
 
-    def _judged(self, trial: Trial, number: int) -> None:
-        """Judge a trial, count it, and tell what it refutes."""
-        line = str(trial.case)
+    def _judged(self, trial: Trial, line: str, number: int) -> None:
+        """Judge a trial, whose case is written as `line`, count it, and tell what it refutes."""
         judged, finding = judge(trial, self.options.properties)
         self._count(trial, judged)
         self._recent.append(line)
@@ -298,7 +298,7 @@ class Campaign:
         seconds = [self._timed(trial) for _ in range(4)]
         best = min(seconds[1:])
         if not (self.options.problems or self.options.suite):  # of which this problem is none
-            self._judged(trial, 0)  # the very first call is one to judge, too
+            self._judged(trial, str(case), 0)  # the very first call is one to judge, too
         if trial.first.error is not None:
             return 0.0, DEFAULT_BUDGET, 0.0
         budget = self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)

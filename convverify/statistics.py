@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,6 +31,12 @@ def features_of(case: Case) -> tuple[str, ...]:
     )
 
 
+@functools.cache
+def _crosses_of(features: tuple[str, ...]) -> tuple[tuple[str, str, str, str], ...]:
+    pairs = itertools.combinations(zip(FEATURES, features, strict=True), 2)
+    return tuple((*first, *second) for first, second in pairs)
+
+
 @dataclass
 class Statistics:
     """Counts that add up over phases, workers and restarts."""
@@ -56,8 +63,8 @@ class Statistics:
         for name, was in judged.items():
             if was:
                 self.judged[name] += 1
-        for (i, a), (j, b) in itertools.combinations(enumerate(features_of(case)), 2):
-            self.crosses[FEATURES[i], a, FEATURES[j], b] += 1
+        for cross in _crosses_of(features_of(case)):
+            self.crosses[cross] += 1
         if len(self.sizes) < 2000:
             self.sizes.append((case.problem.macs, case.problem.terms))
 
