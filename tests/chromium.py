@@ -96,8 +96,8 @@ def requested(driver: Any) -> list[str]:
     What the browser's own pages request (chrome://) is left out.
     """
     messages = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
-    urls = [message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"]
-    return urls[next((i + 1 for i in range(len(urls) - 1, -1, -1) if urls[i].startswith("chrome:")), 0) :]
+    sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+    return [request["request"]["url"] for request in sent if not request["documentURL"].startswith("chrome:")]
 
 
 def screenshot(driver: Any, file: Path) -> None:
