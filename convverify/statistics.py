@@ -11,6 +11,7 @@ from typing import Any
 from convverify.case import Case
 from convverify.trial import Accuracy, Times
 
+_SIZES = 2000  # sizes kept: enough for a scatter plot
 FEATURES = ("strides", "padding", "dilations", "groups", "dtype", "layout", "values", "size")
 
 
@@ -39,7 +40,12 @@ def _crosses_of(features: tuple[str, ...]) -> tuple[tuple[str, str, str, str], .
 
 @dataclass
 class Statistics:
-    """Counts that add up over phases, workers and restarts."""
+    """Counts that add up over phases, workers and restarts.
+
+    `histogram` counts cases of the rounding stage by their worst error as a fraction of its bound, in twentieths (20: the bound, or more);
+    `sizes` holds (multiply-adds, terms) of every `sizes_every`-th case; `worst` the largest (fraction of the bound, error in ulp) for each
+    (style, dtype); `seconds` and `startup` are the campaign's and the reference's loading time.
+    """
 
     cases: int = 0
     problems: int = 0
@@ -52,6 +58,7 @@ class Statistics:
     worst: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     histogram: Counter[int] = field(default_factory=Counter)
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    sizes_every: int = 1
     times: Times = field(default_factory=Times)
     seconds: float = 0.0
     startup: float = 0.0
@@ -63,10 +70,16 @@ class Statistics:
         for name, was in judged.items():
             if was:
                 self.judged[name] += 1
-        for cross in _crosses_of(features_of(case)):
-            self.crosses[cross] += 1
-        if len(self.sizes) < 2000:
+        self.crosses.update(_crosses_of(features_of(case)))
+        if not self.cases % self.sizes_every:
             self.sizes.append((case.problem.macs, case.problem.terms))
+            if len(self.sizes) > _SIZES:
+                self._thin(2 * self.sizes_every)
+
+    def _thin(self, every: int) -> None:
+        """Keep the sizes of every `every`-th case alone, so that they stay few and stand for the whole run."""
+        step = every // self.sizes_every
+        self.sizes, self.sizes_every = self.sizes[step - 1 :: step], every
 
     def measure(self, case: Case, accuracy: Accuracy) -> None:
         """Add the errors seen on one case."""
@@ -74,6 +87,31 @@ class Statistics:
         fraction, ulp = self.worst.get(key, (0.0, 0.0))
         self.worst[key] = max(fraction, accuracy.fraction), max(ulp, accuracy.ulp)
         self.histogram[min(int(accuracy.fraction * 20), 20)] += 1
+
+    def shares(self) -> dict[str, float]:
+        """Return the campaign's seconds by what they went into; the last entry is what is left."""
+        times = self.times
+        known = {"kernel": times.kernel, "reference": times.reference, "exact arithmetic": times.exact, "operands": times.operands}
+        return known | {"generation and judging": max(0.0, self.seconds - sum(known.values()))}
+
+    def classes(self) -> dict[str, list[str]]:
+        """Return the classes of each feature that were met at all."""
+        met: dict[str, set[str]] = {name: set() for name in FEATURES}
+        for a, first, b, second in self.crosses:
+            met[a].add(first)
+            met[b].add(second)
+        return {name: sorted(names) for name, names in met.items()}
+
+    def ledger(self) -> tuple[int, int, list[str]]:
+        """Return how many pairs of feature classes were met, how many there could be, and those missed, of classes that were met at all."""
+        classes = self.classes()
+        missed, possible = [], 0
+        for a, b in itertools.combinations(FEATURES, 2):
+            for first, second in itertools.product(classes[a], classes[b]):
+                possible += 1
+                if not self.crosses.get((a, first, b, second)):
+                    missed.append(f"{a}={first} with {b}={second}")
+        return possible - len(missed), possible, missed
 
     def merge(self, other: Statistics) -> None:
         """Add another worker's counts."""
@@ -84,7 +122,11 @@ class Statistics:
         for key, (fraction, ulp) in other.worst.items():
             mine = self.worst.get(key, (0.0, 0.0))
             self.worst[key] = max(mine[0], fraction), max(mine[1], ulp)
-        self.sizes += other.sizes
+        self._thin(max(self.sizes_every, other.sizes_every))
+        step = self.sizes_every // other.sizes_every
+        self.sizes += other.sizes[step - 1 :: step]
+        while len(self.sizes) > _SIZES:
+            self._thin(2 * self.sizes_every)
         for part in ("kernel", "reference", "exact", "operands"):
             setattr(self.times, part, getattr(self.times, part) + getattr(other.times, part))
         self.seconds += other.seconds
@@ -98,7 +140,7 @@ class Statistics:
             "crosses": [[*key, count] for key, count in self.crosses.items()],
             "worst": [[*key, *value] for key, value in self.worst.items()],
             "histogram": [[key, count] for key, count in sorted(self.histogram.items())],
-            "sizes": [list(pair) for pair in self.sizes],
+            "sizes": [list(pair) for pair in self.sizes], "sizes_every": self.sizes_every,
             "times": vars(self.times).copy(), "seconds": self.seconds, "startup": self.startup,
         }  # fmt: skip
 
@@ -111,6 +153,6 @@ class Statistics:
             Counter({(a, b, c, d): count for a, b, c, d, count in data["crosses"]}),
             {(style, dtype): (fraction, ulp) for style, dtype, fraction, ulp in data["worst"]},
             Counter(dict(data["histogram"])),
-            [(macs, terms) for macs, terms in data["sizes"]],
+            [(macs, terms) for macs, terms in data["sizes"]], data["sizes_every"],
             Times(**data["times"]), data["seconds"], data["startup"],
         )  # fmt: skip

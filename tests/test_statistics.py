@@ -84,3 +84,32 @@ def test_the_ledger_holds_the_crosses_of_every_case(case: Case) -> None:
     statistics.count(case, {})
     classes = dict(zip(FEATURES, features_of(case), strict=True))
     assert all(classes[a] == first and classes[b] == second for a, first, b, second in statistics.crosses)
+
+
+def test_the_sizes_kept_are_few_and_stand_for_the_whole_run() -> None:
+    small, large = Case.parse("x=1x1x1x1 w=1x1x1x1"), Case.parse("x=1x2x2x3 w=2x2x3x1")
+    statistics = Statistics()
+    for number in range(10_000):
+        statistics.count(small if number < 5000 else large, {})
+    assert 1000 <= len(statistics.sizes) <= 2000
+    assert statistics.sizes.count((12, 12)) == pytest.approx(len(statistics.sizes) / 2, abs=1)  # the larger half came later
+    merged = Statistics()
+    merged.merge(statistics)
+    merged.merge(statistics)
+    assert 1000 <= len(merged.sizes) <= 2000
+    assert merged.sizes.count((12, 12)) == pytest.approx(len(merged.sizes) / 2, abs=1)
+
+
+def test_the_ledger_names_the_pairs_that_were_missed() -> None:
+    statistics = Statistics()
+    for line in ("x=1x5x5x1 w=3x3x1x1 strides=2x2", "x=1x5x5x1 w=3x3x1x1 padding=SAME"):
+        statistics.count(Case.parse(line), {})
+    met, possible, missed = statistics.ledger()
+    assert missed == ["strides=1 with padding=VALID", "strides=equal with padding=SAME"]
+    assert possible - met == len(missed)
+    assert statistics.classes()["padding"] == ["SAME", "VALID"]
+
+
+def test_the_shares_of_time_add_up_to_the_campaigns_seconds() -> None:
+    statistics = counted([Case.parse("x=1x1x1x1 w=1x1x1x1")])
+    assert sum(statistics.shares().values()) == statistics.seconds

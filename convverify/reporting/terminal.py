@@ -15,13 +15,14 @@ from convverify.case import Case
 from convverify.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
 from convverify.events import Progress as Counts
 from convverify.options import Options
-from convverify.picture import around, channel_map, number_text, where, wrong_map
+from convverify.picture import around, channel_map, where, wrong_map
 from convverify.properties import in_order
 from convverify.properties.values import worst_index
 from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.reporting.facts import figures, summary, worst_sentence
 from convverify.reporting.plain import printable
 from convverify.snippet import replay_line, snippet
-from convverify.statistics import FEATURES, Statistics
+from convverify.statistics import Statistics
 
 _COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", USAGE: "bold yellow", INCONCLUSIVE: "bold yellow", INTERRUPTED: "bold yellow"}
 _PLAIN_EVERY = 5.0
@@ -103,7 +104,7 @@ def show(report: Report, console: Console) -> None:
     """Print the report, the verdict first."""
     statistics = report.statistics
     verdict = f"[{_COLOURS[report.verdict]}]{report.verdict.upper()}[/]"
-    console.print(f"{verdict}  {_safe(report.options.target)}: {_safe(_summary(report))}", soft_wrap=True)
+    console.print(f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}", soft_wrap=True)
     for example in report.counterexamples:
         console.print()
         _show_counterexample(report, example, console)
@@ -115,22 +116,6 @@ def show(report: Report, console: Console) -> None:
     if statistics.cases:
         console.print()
         _show_statistics(report, console)
-
-
-def _summary(report: Report) -> str:
-    statistics = report.statistics
-    if report.verdict in (USAGE, INCONCLUSIVE):
-        return report.sentence
-    count = len(report.counterexamples)
-    if not statistics.cases:  # a single case, replayed
-        return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
-    text = f"{count} counterexample{'' if count == 1 else 's'} in {statistics.cases} cases on {statistics.problems} problems"
-    text += f", {report.seconds:.1f} s"
-    if report.verdict == INTERRUPTED:
-        return f"{text}, before it was interrupted"
-    if report.finished == "time" and report.verdict == VERIFIED:
-        text += f" (stopped by --max-time {report.options.max_time:g})"
-    return text
 
 
 def _lines(console: Console, lines: Iterable[str], indent: int = 4) -> None:
@@ -155,7 +140,7 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
             _lines(
                 console,
                 [
-                    _worst(
+                    worst_sentence(
                         finding.expected[index], finding.actual[index], index, finding.bound[index] if finding.bound is not None else None
                     )
                 ],
@@ -176,15 +161,6 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
         _lines(console, ["after these calls:", *(f"  {line}" for line in example.history[:6])], 2)
     _lines(console, ["replay:", f"  {replay_line(report, example)}"], 2)
     _lines(console, ["snippet:", *(f"  {line}" for line in snippet(report, example))], 2)
-
-
-def _worst(expected: float, actual: float, index: tuple[int, ...], bound: float | None) -> str:
-    place = ", ".join(map(str, index))
-    text = f"at y[{place}] expected {number_text(float(expected))}, got {number_text(float(actual))}"
-    if bound is not None:
-        error = abs(float(actual) - float(expected))
-        text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
-    return text
 
 
 def _show_reference_faults(report: Report, console: Console) -> None:
@@ -208,59 +184,4 @@ def _show_statistics(report: Report, console: Console) -> None:
             refuted = any(example.property == entry.name for example in report.counterexamples)
             table.add_row(entry.name, str(statistics.judged.get(entry.name, 0)), "[red]refuted[/]" if refuted else "")
     console.print(table)
-    _lines(console, _figures(report), 0)
-
-
-def _figures(report: Report) -> list[str]:
-    statistics, times = report.statistics, report.statistics.times
-    seconds = max(statistics.seconds, 1e-9)
-    known = {"kernel": times.kernel, "reference": times.reference, "exact arithmetic": times.exact, "operands": times.operands}
-    rest = max(0.0, seconds - sum(known.values()))
-    shares = ", ".join(f"{name} {value / seconds:.0%}" for name, value in (known | {"generation and judging": rest}).items())
-    lines = [
-        "stages: " + ", ".join(f"{name} {count}" for name, count in sorted(statistics.stages.items())),
-        f"speed: {statistics.cases / seconds:.0f} cases/s ({shares})",
-    ]
-    if statistics.worst:
-        (style, dtype), (fraction, _) = max(statistics.worst.items(), key=lambda item: item[1][0])
-        ulp = (
-            max(value[1] for key, value in statistics.worst.items() if key[0] in ("normal", "positive"))
-            if any(key[0] in ("normal", "positive") for key in statistics.worst)
-            else 0.0
-        )
-        lines.append(f"worst error: {fraction:.3f} of its bound (values={style}, {dtype}); {ulp:.3g} ulp on normal and positive values")
-    met, possible, missed = ledger(statistics)
-    lines.append(
-        f"ledger: {met} of {possible} pairs of features met"
-        + (f"; missed: {', '.join(missed[:4])}{', ...' if len(missed) > 4 else ''}" if missed else "")
-    )
-    if statistics.unsupported:
-        lines.append(f"unsupported (NotImplementedError): {statistics.unsupported} cases, not counted as passed")
-    if statistics.refused:
-        lines.append(f"refused, as tf.nn.conv2d refuses them: {statistics.refused} cases")
-    if statistics.mentions:
-        lines.append("mentioned: " + "; ".join(f"{text} ({count} cases)" for text, count in statistics.mentions.items()))
-    if report.started is not None:
-        declared = ", ".join(report.started.keywords) or "no parameters: stride 1, VALID, one group"
-        lines.append(f"kernel: {declared}; {report.started.data_format}; problems of up to {report.started.max_macs} multiply-adds")
-    from convverify.confidence import statement
-
-    lines += statement(report)
-    return lines
-
-
-def ledger(statistics: Statistics) -> tuple[int, int, list[str]]:
-    """Return how many pairs of feature classes were met, how many there could be, and those missed, of classes that were met at all."""
-    classes: dict[str, set[str]] = {name: set() for name in FEATURES}
-    for a, first, b, second in statistics.crosses:
-        classes[a].add(first)
-        classes[b].add(second)
-    missed, possible = [], 0
-    for i, a in enumerate(FEATURES):
-        for b in FEATURES[i + 1 :]:
-            for first in sorted(classes[a]):
-                for second in sorted(classes[b]):
-                    possible += 1
-                    if not statistics.crosses.get((a, first, b, second)):
-                        missed.append(f"{a}={first} with {b}={second}")
-    return possible - len(missed), possible, missed
+    _lines(console, figures(report), 0)

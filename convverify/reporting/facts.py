@@ -1,0 +1,69 @@
+"""What every report says in the same words: the summary, the figures, the worst element."""
+
+from __future__ import annotations
+
+from convverify.confidence import statement
+from convverify.picture import number_text
+from convverify.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+
+
+def summary(report: Report) -> str:
+    """Return the sentence that follows the verdict and the target."""
+    statistics = report.statistics
+    if report.verdict in (USAGE, INCONCLUSIVE):
+        return report.sentence
+    count = len(report.counterexamples)
+    if not statistics.cases:  # a single case, replayed
+        return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
+    text = f"{count} counterexample{'' if count == 1 else 's'} in {statistics.cases} cases on {statistics.problems} problems"
+    text += f", {report.seconds:.1f} s"
+    if report.verdict == INTERRUPTED:
+        return f"{text}, before it was interrupted"
+    if report.finished == "time" and report.verdict == VERIFIED:
+        text += f" (stopped by --max-time {report.options.max_time:g})"
+    return text
+
+
+def worst_sentence(expected: float, actual: float, index: tuple[int, ...], bound: float | None) -> str:
+    """Return expected and actual at one element of the output, and the error beside its bound."""
+    place = ", ".join(map(str, index))
+    text = f"at y[{place}] expected {number_text(float(expected))}, got {number_text(float(actual))}"
+    if bound is not None:
+        error = abs(float(actual) - float(expected))
+        text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
+    return text
+
+
+def figures(report: Report) -> list[str]:
+    """Return lines that say what was tried, how fast, and how large the errors were."""
+    statistics = report.statistics
+    seconds = max(statistics.seconds, 1e-9)
+    shares = ", ".join(f"{name} {value / seconds:.0%}" for name, value in statistics.shares().items())
+    lines = [
+        "stages: " + ", ".join(f"{name} {count}" for name, count in sorted(statistics.stages.items())),
+        f"speed: {statistics.cases / seconds:.0f} cases/s ({shares})",
+    ]
+    if statistics.worst:
+        (style, dtype), (fraction, _) = max(statistics.worst.items(), key=lambda item: item[1][0])
+        ulp = (
+            max(value[1] for key, value in statistics.worst.items() if key[0] in ("normal", "positive"))
+            if any(key[0] in ("normal", "positive") for key in statistics.worst)
+            else 0.0
+        )
+        lines.append(f"worst error: {fraction:.3f} of its bound (values={style}, {dtype}); {ulp:.3g} ulp on normal and positive values")
+    met, possible, missed = statistics.ledger()
+    lines.append(
+        f"ledger: {met} of {possible} pairs of features met"
+        + (f"; missed: {', '.join(missed[:4])}{', ...' if len(missed) > 4 else ''}" if missed else "")
+    )
+    if statistics.unsupported:
+        lines.append(f"unsupported (NotImplementedError): {statistics.unsupported} cases, not counted as passed")
+    if statistics.refused:
+        lines.append(f"refused, as tf.nn.conv2d refuses them: {statistics.refused} cases")
+    if statistics.mentions:
+        lines.append("mentioned: " + "; ".join(f"{text} ({count} cases)" for text, count in statistics.mentions.items()))
+    if report.started is not None:
+        declared = ", ".join(report.started.keywords) or "no parameters: stride 1, VALID, one group"
+        lines.append(f"kernel: {declared}; {report.started.data_format}; problems of up to {report.started.max_macs} multiply-adds")
+    lines += statement(report)
+    return lines
