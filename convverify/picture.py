@@ -18,10 +18,18 @@ def wrong_map(wrong: Mask) -> list[str]:
 
     A large output is shown in blocks.
     """
+    lines, (down, across) = wrong_blocks(wrong, _ROWS, _COLUMNS)
+    if down > 1 or across > 1:
+        lines.append(f"(each character stands for {down} x {across} outputs)")
+    return lines
+
+
+def wrong_blocks(wrong: Mask, rows: int, columns: int) -> tuple[list[str], tuple[int, int]]:
+    """Return the map of `wrong_map` in at most `rows` lines of at most `columns` characters, and the extents of a character's block."""
     if wrong.ndim != 4 or not wrong.size:
-        return []
+        return [], (1, 1)
     some, every = np.asarray(wrong.any(axis=(0, 3))), np.asarray(wrong.all(axis=(0, 3)))
-    down, across = -(-some.shape[0] // _ROWS), -(-some.shape[1] // _COLUMNS)
+    down, across = -(-some.shape[0] // rows), -(-some.shape[1] // columns)
     lines = []
     for top in range(0, some.shape[0], down):
         row = ""
@@ -29,9 +37,7 @@ def wrong_map(wrong: Mask) -> list[str]:
             block = (slice(top, top + down), slice(left, left + across))
             row += "#" if every[block].all() else "+" if some[block].any() else "."
         lines.append(row)
-    if down > 1 or across > 1:
-        lines.append(f"(each character stands for {down} x {across} outputs)")
-    return lines
+    return lines, (down, across)
 
 
 def channel_map(wrong: Mask) -> list[str]:

@@ -89,6 +89,18 @@ class Report:
         }  # fmt: skip
         return json.dumps(data, indent=1)
 
+    def to_html(self) -> str:
+        """Return the report as an HTML page that needs no network."""
+        from convverify.reporting.html import to_html
+
+        return to_html([self])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the page, in a frame."""
+        from convverify.reporting.html import to_frame
+
+        return to_frame(self)
+
     def __str__(self) -> str:
         from convverify.reporting.terminal import as_text
 

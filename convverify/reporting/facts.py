@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from convverify import __version__
 from convverify.confidence import statement
+from convverify.options import Options
 from convverify.picture import number_text
 from convverify.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.reporting.plain import printable
+
+
+def header(options: Options) -> str:
+    """Return the line that opens every run: what, against what, and the seed."""
+    against = " and ".join(options.references)
+    return f"convverify {__version__}: {printable(options.target)} against {against}, seed {options.seed}"
 
 
 def summary(report: Report) -> str:

@@ -16,8 +16,9 @@ from convverify.isolation.probing import Probe, Prober, ProberLost
 from convverify.options import Options
 from convverify.problem import Problem
 from convverify.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.reporting.facts import header
 from convverify.reporting.plain import printable
-from convverify.reporting.terminal import TerminalProgress, header, show
+from convverify.reporting.terminal import TerminalProgress, show
 from convverify.statistics import Statistics
 from convverify.verification import Verification, environment
 

@@ -92,14 +92,6 @@ def as_text(report: Report, width: int = 100) -> str:
     return file.getvalue()
 
 
-def header(options: Options) -> str:
-    """Return the line that opens every run: what, against what, and the seed."""
-    from convverify import __version__
-
-    against = " and ".join(options.references)
-    return f"convverify {__version__}: {printable(options.target)} against {against}, seed {options.seed}"
-
-
 def show(report: Report, console: Console) -> None:
     """Print the report, the verdict first."""
     statistics = report.statistics

@@ -1,0 +1,140 @@
+"""The HTML report: one file that needs no network.
+
+A template of Jinja2 escapes whatever is put into it, and `printable` shows control characters as text; a Content-Security-Policy forbids
+the page to load anything, and to run any script but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime
+import hashlib
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from convverify import __version__
+from convverify.case import Case
+from convverify.picture import around, channel_map, where
+from convverify.properties import in_order
+from convverify.properties.values import worst_index
+from convverify.report import Counterexample, Report
+from convverify.reporting import charts, geometry
+from convverify.reporting.facts import figures, header, summary, worst_sentence
+from convverify.reporting.geometry import Picture
+from convverify.reporting.plain import printable
+from convverify.snippet import replay_line, snippet
+
+
+def to_html(reports: Sequence[Report]) -> str:
+    """Return a page for one report or several, the verdicts first."""
+    part = files("convverify.reporting.page")
+    script = part.joinpath("report.js").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, finalize=_shown, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    verdicts = ", ".join(f"{report.options.target} {report.verdict}" for report in reports)
+    return environment.from_string(part.joinpath("report.html.j2").read_text(encoding="utf-8")).render(
+        title=f"convverify: {verdicts}",
+        reports=[_told(report) for report in reports],
+        style=Markup(part.joinpath("report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        version=__version__,
+        written=datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    )
+
+
+def to_frame(report: Report) -> str:
+    """Return the report as a frame for a notebook, whose styles it leaves alone."""
+    return (
+        f'<iframe srcdoc="{escape(to_html([report]))}" style="width:100%;height:40em;border:0;resize:vertical" title="convverify"></iframe>'
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Show control characters in what a template is given; markup is ours."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _told(report: Report) -> dict[str, Any]:
+    """Return what the template shows of a report."""
+    return {
+        "report": report,
+        "summary": summary(report),
+        "header": header(report.options),
+        "counterexamples": [_counterexample(report, example) for example in report.counterexamples],
+        "properties": list(_properties(report)),
+        "figures": figures(report),
+        "charts": _charts(report),
+        "missed": report.statistics.ledger()[2],
+        "options": [(name, _option(value)) for name, value in dataclasses.asdict(report.options).items() if name != "target"],
+    }
+
+
+def _option(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
+def _counterexample(report: Report, example: Counterexample) -> dict[str, Any]:
+    entries = {entry.name: entry.summary for entry in in_order()}
+    told: dict[str, Any] = {
+        "example": example,
+        "meaning": entries.get(example.property, ""),
+        "facts": list(_facts(example)),
+        "pictures": geometry.pictures(example),
+        "replay": replay_line(report, example),
+        "snippet": "\n".join(snippet(report, example)),
+        "around": "",
+        "channels": "",
+    }
+    finding = example.finding
+    if finding is not None and finding.wrong is not None and finding.expected is not None and finding.actual is not None:
+        index = worst_index(finding, Case.parse(example.case).problem.dtype)
+        if index is not None and finding.actual.shape == finding.expected.shape and len(index) == 4:
+            bound = finding.bound[index] if finding.bound is not None else None
+            told["facts"].insert(0, worst_sentence(finding.expected[index], finding.actual[index], index, bound))
+            told["around"] = "\n".join(around(finding, index))
+            told["channels"] = "\n".join(channel_map(finding.wrong)[1:])
+            if place := where(finding.wrong):
+                told["facts"].insert(1, f"wrong: {place}")
+    return told
+
+
+def _facts(example: Counterexample) -> Iterable[str]:
+    yield from example.boundaries
+    if example.reproduced:
+        yield (
+            "minimal: one less in any extent passes, or there is no less"
+            if example.minimal
+            else "smaller ones may fail, too: there was no time to try them all"
+        )
+    if example.others > 0:
+        yield f"{example.others} more cases failed in the same way"
+
+
+def _properties(report: Report) -> Iterable[dict[str, Any]]:
+    refuted = {example.property for example in report.counterexamples}
+    for entry in in_order():
+        if report.options.properties is None or entry.name in report.options.properties:
+            judged = report.statistics.judged.get(entry.name, 0)
+            outcome = "refuted" if entry.name in refuted else "" if judged else "not judged"
+            yield {"name": entry.name, "judged": judged, "outcome": outcome, "summary": entry.summary}
+
+
+def _charts(report: Report) -> list[Picture]:
+    statistics = report.statistics
+    met, possible, _ = statistics.ledger()
+    drawn = [
+        Picture("Error over bound", charts.histogram(statistics), "Cases on real numbers. Above the bound, a kernel is refuted."),
+        Picture("Sizes tried", charts.sizes(statistics), f"{len(statistics.sizes)} of {statistics.cases} cases, evenly chosen."),
+        Picture("Where time went", charts.times(statistics), f"{statistics.startup:.1f} s more for loading the reference."),
+        Picture(
+            "Ledger of feature crosses",
+            charts.ledger(statistics),
+            f"{met} of {possible} pairs met. The darker, the more cases, by their logarithm; outlined pairs were not met.",
+        ),
+    ]
+    return [picture for picture in drawn if picture.drawing]

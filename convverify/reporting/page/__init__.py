@@ -1,0 +1,1 @@
+"""The template, the style sheet and the script of the HTML report."""
