@@ -8,7 +8,7 @@ from collections import Counter
 import svg
 from markupsafe import Markup
 
-from convverify.reporting.drawing import LETTER, box, decades, dots, drawing, label, line, round_step, short
+from convverify.reporting.drawing import LETTER, box, decades, dots, drawing, label, line, short
 from convverify.statistics import FEATURES, Statistics
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 230, 46, 40, 12
@@ -21,27 +21,26 @@ def histogram(statistics: Statistics) -> Markup:
     counts = statistics.histogram
     if not counts:
         return Markup("")
-    step = round_step(max(counts.values()), 5)
-    highest = step * math.ceil(max(counts.values()) / step)
+    powers = decades(max(counts.values()))
     wide, tall, bottom = (_WIDTH - _LEFT - 12) / 21, _HEIGHT - _TOP - _BOTTOM, _HEIGHT - _BOTTOM
-    elements = _grid_of_counts(step, highest, tall, bottom)
+
+    def height(count: int) -> float:
+        return tall * (0.06 + 0.94 * math.log10(count) / math.log10(powers[-1])) if count else 0.0
+
+    elements: list[svg.Element] = []
+    for count in (0, *powers):
+        y = bottom - height(count)
+        elements += [line(_LEFT, y, _WIDTH - 8, y, "grid"), label(_LEFT - 6, y + 4, short(count), anchor="end")]
     for number in range(21):
         count, left = counts.get(number, 0), _LEFT + number * wide
         tip = f"{number / 20:.2f} to {number / 20 + 0.05:.2f} of the bound: {count} cases" if number < 20 else f"the bound: {count} cases"
-        elements.append(box(left + 1, bottom - tall * count / highest, wide - 2, tall * count / highest, "bar", tip=tip))
+        elements.append(box(left + 1, bottom - height(count), wide - 2, height(count), "bar", tip=tip))
     elements += [label(_LEFT + number * wide, bottom + 15, f"{number / 20:g}", anchor="middle") for number in range(0, 21, 4)]
     elements.append(line(_LEFT + 20 * wide, _TOP, _LEFT + 20 * wide, bottom, "limit"))
     elements.append(label(_LEFT + 20 * wide - 4, _TOP + 9, "the bound", "strong", anchor="end"))
     elements.append(label((_LEFT + _WIDTH) / 2, _HEIGHT - 6, "worst error of a case / its bound", anchor="middle"))
-    return drawing(_WIDTH, _HEIGHT, elements, "Histogram of error over bound")
-
-
-def _grid_of_counts(step: int, highest: int, tall: float, bottom: float) -> list[svg.Element]:
-    elements = []
-    for count in range(0, highest + 1, step):
-        y = bottom - tall * count / highest
-        elements += [line(_LEFT, y, _WIDTH - 8, y, "grid"), label(_LEFT - 6, y + 4, short(count), anchor="end")]
-    return elements
+    elements.append(label(11, _TOP + tall / 2, "cases", anchor="middle", rotate=-90))
+    return drawing(_WIDTH, _HEIGHT, elements, "Histogram of error over bound", "fits")
 
 
 def sizes(statistics: Statistics) -> Markup:
@@ -50,7 +49,7 @@ def sizes(statistics: Statistics) -> Markup:
     if not points:
         return Markup("")
     across, up = decades(max(terms for terms, _ in points)), decades(max(outputs for _, outputs in points))
-    wide, tall, bottom = _WIDTH - _LEFT - 30, _HEIGHT - _TOP - _BOTTOM - 22, _HEIGHT - _BOTTOM - 22
+    wide, tall, bottom = _WIDTH - _LEFT - 40, _HEIGHT - _TOP - _BOTTOM - 22, _HEIGHT - _BOTTOM - 22
 
     def x(value: int) -> float:
         return _LEFT + 18 + (wide * math.log10(value) / math.log10(across[-1]) if value else -14)
@@ -68,7 +67,7 @@ def sizes(statistics: Statistics) -> Markup:
     elements.append(dots([(x(terms), y(outputs)) for terms, outputs in points], "dots"))
     elements.append(label((_LEFT + _WIDTH) / 2, _HEIGHT - 6, "products summed for one output element", anchor="middle"))
     elements.append(label(11, _TOP + tall / 2, "output elements", anchor="middle", rotate=-90))
-    return drawing(_WIDTH, _HEIGHT, elements, "Sizes of the problems that were tried")
+    return drawing(_WIDTH, _HEIGHT, elements, "Sizes of the problems that were tried", "fits")
 
 
 def times(statistics: Statistics) -> Markup:
@@ -87,7 +86,7 @@ def times(statistics: Statistics) -> Markup:
         column, row = 8 + (number % 2) * 200, 58 + (number // 2) * 20
         elements.append(box(column, row - 10, 12, 12, _PARTS[number]))
         elements.append(label(column + 18, row, f"{name} {seconds:.2f} s, {seconds / total:.0%}"))
-    return drawing(_WIDTH, 106, elements, "Where time went")
+    return drawing(_WIDTH, 106, elements, "Where time went", "fits")
 
 
 def ledger(statistics: Statistics) -> Markup:

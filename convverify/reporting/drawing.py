@@ -47,12 +47,12 @@ def dots(points: Sequence[tuple[float, float]], *names: str) -> svg.Element:
     return svg.Path(d=data, class_=list(names))
 
 
-def drawing(width: float, height: float, elements: list[svg.Element], title: str) -> Markup:
+def drawing(width: float, height: float, elements: list[svg.Element], title: str, *names: str) -> Markup:
     """Return an SVG element for a page, of a size in pixels, with a title for those who cannot see it."""
     name = str(escape(printable(title)))
     picture = svg.SVG(
         width=math.ceil(width), height=math.ceil(height), viewBox=svg.ViewBoxSpec(0, 0, math.ceil(width), math.ceil(height)),
-        elements=[svg.Title(text=name), *elements], extra={"role": "img"},
+        elements=[svg.Title(text=name), *elements], class_=list(names), extra={"role": "img"},
     )  # fmt: skip
     return Markup(str(picture))  # made of numbers, of words of ours, and of text that was escaped above
 
@@ -60,14 +60,6 @@ def drawing(width: float, height: float, elements: list[svg.Element], title: str
 def decades(largest: float) -> list[int]:
     """Return the powers of ten from 1 up to the first that is not below `largest`."""
     return [10**power for power in range(1 + max(1, math.ceil(math.log10(max(largest, 1.0)))))]
-
-
-def round_step(largest: float, count: int) -> int:
-    """Return the 1, 2 or 5 times a power of ten that cuts 0..largest into at most `count` parts."""
-    step = 1
-    while largest / step > count:
-        step = step * 5 // 2 if str(step)[0] == "2" else step * 2
-    return step
 
 
 def short(number: int) -> str:

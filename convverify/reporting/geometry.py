@@ -20,7 +20,7 @@ from convverify.properties.values import worst_index
 from convverify.report import Counterexample
 from convverify.reporting.drawing import box, drawing, label
 
-_SPAN, _TAPS, _AROUND = 20, 40, 2  # rows or columns shown, of a large receptive field, and around a small one
+_SPAN, _TAPS, _AROUND = 14, 40, 2  # rows or columns shown, of a large receptive field, and around a small one
 _LETTERS = 5  # of a value that fits into a cell
 _MAP_ROWS, _MAP_COLUMNS = 32, 44
 _VALUES_OF = 1 << 20  # elements of operands that are made for the sake of a drawing
@@ -85,7 +85,7 @@ def _image(problem: Problem, index: tuple[int, int, int, int], x: npt.NDArray[np
     rows, columns = _window(down, high), _window(across, wide)
     channels = _group(problem, k)
     values = None if x is None or n >= len(x) or not channels or channels[0] >= x.shape[3] else x[n, :, :, channels[0]]
-    size = _cell(len(columns), _shown(values))
+    size = _cell(len(columns), _shown(values, rows, columns, (top, left)))
     elements: list[svg.Element] = []
     inside = outside = 0
     for row in rows:
@@ -100,7 +100,8 @@ def _image(problem: Problem, index: tuple[int, int, int, int], x: npt.NDArray[np
                 elements.append(_value(x0, y0, size, values[row - top, column - left]))
     elements += _numbers(rows, columns, (top, left), size)
     taps = problem.kernel_height * problem.kernel_width
-    read = f"y[{n}, {i}, {j}, {k}] reads {problem.kernel_height} x {problem.kernel_width} places"
+    element = f"y[{n}, {i}, {j}, {k}]" if not problem.is_empty else "The output has no elements; its first one"
+    read = f"{element} {'would read' if problem.is_empty else 'reads'} {problem.kernel_height} x {problem.kernel_width} places"
     if inside + outside == taps and outside:
         read += f", {outside} of them outside the image"
     read += f", in {_told_channels(channels, problem.in_channels)}"
@@ -132,7 +133,7 @@ def _kernel(problem: Problem, index: tuple[int, int, int, int], w: npt.NDArray[n
     k = index[3]
     rows, columns = range(min(problem.kernel_height, _SPAN)), range(min(problem.kernel_width, _SPAN))
     values = None if w is None or k >= w.shape[3] else w[:, :, 0, k]
-    size = _cell(len(columns), _shown(values))
+    size = _cell(len(columns), _shown(values, rows, columns, (0, 0)))
     elements: list[svg.Element] = []
     for row in rows:
         for column in columns:
@@ -174,11 +175,13 @@ def _output(wrong: npt.NDArray[np.bool_], index: tuple[int, int, int, int]) -> P
     return Picture("Output y", _sheet(rows, columns, size, elements, "Map of wrong output elements"), text)
 
 
-def _shown(values: npt.NDArray[np.float64] | None) -> int:
-    """Return the letters of the longest value, 0 where values are not shown."""
-    if values is None or values.size > _SPAN * _SPAN:
+def _shown(values: npt.NDArray[np.float64] | None, rows: range, columns: range, edges: tuple[int, int]) -> int:
+    """Return the letters of the longest value that is seen; 0 where values do not fit, and are not shown."""
+    if values is None or max(len(rows), len(columns)) > _SPAN + 2:
         return 0
-    longest = max((len(number_text(float(value))) for value in values.flat), default=0)
+    (top, left), first, last = edges, (rows[0], columns[0]), (rows[-1], columns[-1])
+    seen = values[max(0, first[0] - top) : max(0, last[0] - top + 1), max(0, first[1] - left) : max(0, last[1] - left + 1)]
+    longest = max((len(number_text(float(value))) for value in seen.flat), default=0)
     return longest if longest <= _LETTERS else 0
 
 
@@ -195,7 +198,8 @@ def _value(x: float, y: float, size: int, value: float) -> svg.Element:
 
 def _numbers(rows: range, columns: range, edges: tuple[int, int], size: int, blocks: tuple[int, int] = (1, 1)) -> list[svg.Element]:
     """Return the numbers of rows and columns, as many as there is room for."""
-    every = [1 if size >= 20 else 5] * 2
+    every = [1 if size >= 20 and (part[-1] - edge) * block < 100 else 5 for part, edge, block in
+             ((rows, edges[0], blocks[0]), (columns, edges[1], blocks[1]))]  # fmt: skip
     elements = []
     for row in rows:
         if (number := (row - edges[0]) * blocks[0]) % every[0] == 0 or len(rows) < 6:

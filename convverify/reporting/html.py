@@ -70,7 +70,9 @@ def _told(report: Report) -> dict[str, Any]:
         "figures": figures(report),
         "charts": _charts(report),
         "missed": report.statistics.ledger()[2],
-        "options": [(name, _option(value)) for name, value in dataclasses.asdict(report.options).items() if name != "target"],
+        "options": [
+            (name, text) for name, value in dataclasses.asdict(report.options).items() if name != "target" and (text := _option(value))
+        ],
     }
 
 
@@ -126,15 +128,16 @@ def _properties(report: Report) -> Iterable[dict[str, Any]]:
 
 def _charts(report: Report) -> list[Picture]:
     statistics = report.statistics
+    loading = f"{statistics.startup:.1f} s more for loading the reference." if statistics.startup >= 0.05 else ""
     met, possible, _ = statistics.ledger()
     drawn = [
         Picture("Error over bound", charts.histogram(statistics), "Cases on real numbers. Above the bound, a kernel is refuted."),
         Picture("Sizes tried", charts.sizes(statistics), f"{len(statistics.sizes)} of {statistics.cases} cases, evenly chosen."),
-        Picture("Where time went", charts.times(statistics), f"{statistics.startup:.1f} s more for loading the reference."),
+        Picture("Where time went", charts.times(statistics), loading),
         Picture(
             "Ledger of feature crosses",
             charts.ledger(statistics),
-            f"{met} of {possible} pairs met. The darker, the more cases, by their logarithm; outlined pairs were not met.",
+            f"{met} of {possible} pairs met. The stronger the colour, the more cases (by their logarithm); outlined: not met.",
         ),
     ]
     return [picture for picture in drawn if picture.drawing]

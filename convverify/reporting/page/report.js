@@ -3,7 +3,7 @@
 document.addEventListener("click", async (event) => {
   const button = event.target.closest(".copied button");
   if (!button) return;
-  const source = button.parentElement.querySelector("pre");
+  const source = button.closest(".copied").querySelector("pre");
   let copied = false;
   try {
     await navigator.clipboard.writeText(source.textContent);
