@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from convverify import __version__
+from convverify.configuration import Configured, told
 
 
 class _OneSentence(click.Group):
@@ -81,7 +82,7 @@ def _shared(command: Any) -> Any:
     return command
 
 
-@main.command()
+@main.command(cls=Configured)
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option(
     "--reference",
@@ -107,17 +108,23 @@ def _shared(command: Any) -> Any:
 @click.option(
     "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."
 )
-@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the report as JSON.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML page.")
+@click.option("--junit", type=click.Path(dir_okay=False), help="Write the report as JUnit XML.")
+@click.option("--json", type=click.Path(dir_okay=False), help="Write the report as JSON.")
 @_shared
-def check(targets: tuple[str, ...], seed: int | None, workers: str, json_file: str | None, **values: Any) -> int:
-    """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 130 interrupted."""
+def check(targets: tuple[str, ...], seed: int | None, workers: str, **values: Any) -> int:
+    """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 130 interrupted.
+
+    Options have their defaults from [tool.convverify] in pyproject.toml, where there is one.
+    """
     from convverify.reporting import run
 
     if seed is None:
         import secrets
 
         seed = secrets.randbelow(2**32)
-    return run.check(targets, values | {"seed": seed, "workers": _workers(workers)}, json_file)
+    written = {form: values.pop(form) for form in ("html", "junit", "json")}
+    return run.check(targets, values | {"seed": seed, "workers": _workers(workers)}, written, told(click.get_current_context()))
 
 
 def _workers(text: str) -> int:

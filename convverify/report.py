@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +68,10 @@ class Report:
         return EXIT_STATUS[self.verdict]
 
     def to_json(self) -> str:
-        """Return the report as JSON text; its `schema` number changes when a field changes its meaning."""
+        """Return the report as JSON text, as reporting/report.schema.json describes it.
+
+        Its `schema` number changes when a field changes its meaning.  A number that is not finite, which JSON has not, becomes null.
+        """
         data: dict[str, Any] = {
             "schema": SCHEMA,
             "verdict": self.verdict,
@@ -80,14 +84,14 @@ class Report:
                 "max_macs": self.started.max_macs, "macs_per_second": self.started.macs_per_second,
             },
             "statistics": self.statistics.to_json(),
-            "counterexamples": [_plain(example) for example in self.counterexamples],
+            "counterexamples": [_plain(self, example) for example in self.counterexamples],
             "reference_faults": [dataclasses.asdict(fault) for fault in self.reference_faults],
             "warnings": list(self.warnings),
             "seconds": self.seconds,
             "finished": self.finished,
             "environment": self.environment,
         }  # fmt: skip
-        return json.dumps(data, indent=1)
+        return json.dumps(_finite(data), indent=1, allow_nan=False)
 
     def to_html(self) -> str:
         """Return the report as an HTML page that needs no network."""
@@ -107,14 +111,24 @@ class Report:
         return as_text(self)
 
 
-def _plain(example: Counterexample) -> dict[str, Any]:
+def _finite(data: Any) -> Any:
+    """Replace numbers that are not finite by None."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _plain(report: Report, example: Counterexample) -> dict[str, Any]:
     from convverify.properties.values import worst_index
+    from convverify.snippet import replay_line, snippet
 
     plain: dict[str, Any] = {
         "case": example.case, "property": example.property, "sentence": example.sentence, "original": example.original,
         "history": list(example.history), "boundaries": list(example.boundaries), "minimal": example.minimal,
         "reproduced": example.reproduced, "diagnosis": list(example.diagnosis), "notes": list(example.notes), "others": example.others,
-        "file": example.file, "worst": None,
+        "file": example.file, "replay": replay_line(report, example), "snippet": "\n".join(snippet(report, example)), "worst": None,
     }  # fmt: skip
     finding = example.finding
     if finding is not None and finding.wrong is not None and finding.expected is not None and finding.actual is not None:

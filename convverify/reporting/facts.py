@@ -7,13 +7,14 @@ from convverify.confidence import statement
 from convverify.options import Options
 from convverify.picture import number_text
 from convverify.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
-from convverify.reporting.plain import printable
+from convverify.reporting.plain import one_line
 
 
-def header(options: Options) -> str:
-    """Return the line that opens every run: what, against what, and the seed."""
+def header(options: Options, source: str = "") -> str:
+    """Return the line that opens every run: what, against what, the seed, and which file has decided some options."""
     against = " and ".join(options.references)
-    return f"convverify {__version__}: {printable(options.target)} against {against}, seed {options.seed}"
+    said = f", options from {source}" if source else ""
+    return one_line(f"convverify {__version__}: {options.target} against {against}, seed {options.seed}{said}")
 
 
 def summary(report: Report) -> str:

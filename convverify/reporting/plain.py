@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(text: str) -> str:
+    """Return `printable` text without line breaks."""
+    return printable(text).replace("\n", "\\n")
+
+
 def show_registries(what: str | None) -> None:
     """Print the names and summaries of one registry, or of all but the long ones, which take a moment to load."""
     for title, place in _REGISTRIES.items():

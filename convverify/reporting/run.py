@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,45 +17,48 @@ from convverify.isolation.probing import Probe, Prober, ProberLost
 from convverify.options import Options
 from convverify.problem import Problem
 from convverify.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.reporting import files, github
 from convverify.reporting.facts import header
-from convverify.reporting.plain import printable
+from convverify.reporting.plain import one_line, printable
 from convverify.reporting.terminal import TerminalProgress, show
 from convverify.statistics import Statistics
 from convverify.verification import Verification, environment
 
 
-def check(targets: tuple[str, ...], values: dict[str, Any], json_file: str | None) -> int:
-    """Verify each target and print its report; return the exit status: the worst of them."""
+def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, str | None], source: str = "") -> int:
+    """Verify each target and print its report; return the exit status: the worst of them.
+
+    `written` holds the files to write, by their form; `source` says which configuration file has decided which options.
+    """
     console = _console()
-    reports = []
-    if json_file and not Path(json_file).resolve().parent.is_dir():
-        raise click.UsageError(f"json must be a file in a directory that exists, not {json_file!r}")
+    reports: list[Report] = []
+    files.check_places(written)
     for target in targets:
         options = _options(target, values)
-        console.print(header(options), highlight=False, soft_wrap=True, markup=False)
+        console.print(header(options, source), highlight=False, soft_wrap=True, markup=False)
         progress = TerminalProgress(console, options)
         try:
             report = Verification(options, progress).run()
         finally:
             progress.close()
+        if source:
+            report = replace(report, environment=report.environment | {"options from": source})
         reports.append(report)
-        if report.verdict == USAGE:
-            print(f"convverify: {printable(report.sentence)}", file=sys.stderr)
-            return EXIT_STATUS[USAGE]
-        show(report, console)
-        if report.verdict == INTERRUPTED:
+        _announce(report, console)
+        if report.verdict in (USAGE, INTERRUPTED):
             break
-    if json_file:
-        _write(json_file, reports)
+    files.write(written, reports)
     return max((report.exit_status for report in reports), key=lambda status: (0, 3, 1, 2, 130).index(status))
 
 
-def _write(json_file: str, reports: list[Report]) -> None:
-    text = reports[0].to_json() if len(reports) == 1 else "[" + ",\n".join(report.to_json() for report in reports) + "]"
-    try:
-        corpus.write_whole(Path(json_file), text + "\n")
-    except OSError as error:
-        raise click.UsageError(f"json file {json_file!r} cannot be written: {error.strerror}") from None
+def _announce(report: Report, console: Console) -> None:
+    if report.verdict == USAGE:
+        print(f"convverify: {one_line(report.sentence)}", file=sys.stderr)
+    else:
+        show(report, console)
+    if github.wanted():
+        for line in github.commands(report):
+            print(line)
 
 
 def _console() -> Console:
@@ -156,8 +160,6 @@ def _judge_once(options: Options, case: Case, history: tuple[str, ...]) -> tuple
 
 
 def _reference_says(options: Options, case: Case, name: str) -> str:
-    from dataclasses import replace
-
     plain = str(case.with_(layouts=("contiguous", "contiguous"), calls=1))
     with Prober(replace(options, target=name, data_format=None, accuracy=None, properties=None)) as prober:
         probe = prober.probe(

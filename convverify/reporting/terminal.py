@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,7 +20,7 @@ from convverify.properties import in_order
 from convverify.properties.values import worst_index
 from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
 from convverify.reporting.facts import figures, summary, worst_sentence
-from convverify.reporting.plain import printable
+from convverify.reporting.plain import one_line
 from convverify.snippet import replay_line, snippet
 from convverify.statistics import Statistics
 
@@ -29,7 +29,7 @@ _PLAIN_EVERY = 5.0
 
 
 def _safe(text: str) -> str:
-    return escape(printable(text))
+    return escape(one_line(text))
 
 
 class TerminalProgress:
@@ -85,10 +85,17 @@ class TerminalProgress:
 
 def as_text(report: Report, width: int = 100) -> str:
     """Return the report as plain text."""
-    console = Console(file=io.StringIO(), width=width, no_color=True, force_terminal=False, highlight=False)
-    show(report, console)
-    file = console.file
-    assert isinstance(file, io.StringIO)
+    return _text(lambda console: show(report, console), width)
+
+
+def counterexample_text(report: Report, example: Counterexample) -> str:
+    """Return one counterexample as plain text."""
+    return _text(lambda console: _show_counterexample(report, example, console))
+
+
+def _text(write: Callable[[Console], None], width: int = 100) -> str:
+    file = io.StringIO()
+    write(Console(file=file, width=width, no_color=True, force_terminal=False, highlight=False))
     return file.getvalue()
 
 

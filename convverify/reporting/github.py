@@ -1,0 +1,72 @@
+"""Annotations of GitHub Actions: lines on standard output that the runner shows at the top of a run, and beside the code.
+
+The form and the escapes are those of workflow commands (docs.github.com, "Workflow commands for GitHub Actions"; the escapes are
+those of github.com/actions/toolkit, packages/core/src/command.ts).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from convverify.report import INTERRUPTED, VERIFIED, Report
+from convverify.reporting.facts import summary
+from convverify.reporting.plain import printable
+from convverify.snippet import replay_line
+
+
+def wanted() -> bool:
+    """Return whether this process runs in GitHub Actions."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def commands(report: Report) -> Iterator[str]:
+    """Yield a line for each counterexample; one for a verdict that is neither "verified" nor "refuted"; one for each reference at fault."""
+    target = report.options.target
+    place = _place(target)
+    for example in report.counterexamples:
+        text = f"{example.sentence}\ncase: {example.case}\nreplay: {replay_line(report, example)}"
+        yield _command("error", {"title": f"{target}: {example.property} does not hold", **place}, text)
+    if report.verdict != VERIFIED and not report.counterexamples:
+        kind = "warning" if report.verdict == INTERRUPTED else "error"
+        yield _command(kind, {"title": f"{target}: {report.verdict}", **place}, summary(report))
+    for fault in report.reference_faults:
+        yield _command("notice", {"title": f"{fault.reference} is at fault, not {target}"}, f"{fault.sentence}\ncase: {fault.case}")
+
+
+def _command(kind: str, properties: dict[str, str], message: str) -> str:
+    told = ",".join(f"{name}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}" for name, value in properties.items())
+    return f"::{kind} {told}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _place(target: str) -> dict[str, str]:
+    """Return file and line of a target of the form file.py:function; nothing for others."""
+    file, _, name = target.rpartition(":")
+    path = Path(file)
+    if path.suffix != ".py" or not path.is_file():
+        return {}
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE", "."))
+    shown = path.resolve().relative_to(workspace.resolve()) if path.resolve().is_relative_to(workspace.resolve()) else path
+    line = _line(path, name.split("."))
+    return {"file": str(shown), **({"line": str(line)} if line else {})}
+
+
+def _line(path: Path, names: list[str]) -> int:
+    """Return the line where a function is defined; 0 where it is not to be found by its name."""
+    try:
+        body: list[ast.stmt] = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return 0
+    line = 0
+    for name in names:
+        found = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name]
+        if not found:
+            return 0
+        line, body = found[-1].lineno, found[-1].body
+    return line
