@@ -99,7 +99,7 @@ def around(finding: Finding, index: Sequence[int]) -> list[str]:
             cells = []
             for column in columns:
                 mark = "*" if array is finding.actual and finding.wrong[n, row, column, k] else " "
-                cells.append(f"{number_text(float(array[n, row, column, k]))}{mark}".rjust(14))
+                cells.append(f"{number_text(float(array[n, row, column, k]))}{mark}".rjust(13))
             lines.append(f"{title if not number else '':9}{''.join(cells)}")
     return lines
 

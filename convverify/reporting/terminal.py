@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from convverify.case import Case
 from convverify.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
@@ -26,6 +27,7 @@ from convverify.statistics import Statistics
 
 _COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", USAGE: "bold yellow", INCONCLUSIVE: "bold yellow", INTERRUPTED: "bold yellow"}
 _PLAIN_EVERY = 5.0
+_CALLS_SHOWN = 6  # of those that must come before
 
 
 def _safe(text: str) -> str:
@@ -41,16 +43,19 @@ class TerminalProgress:
         self._task = TaskID(0)
         self._counts: dict[int, Statistics] = {}
         self._phase, self._found, self._told = "starting", 0, time.monotonic()
+        self._before = -1
         if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("problems"), TimeElapsedColumn())
+            columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn("problems"), TimeElapsedColumn())
             self._bar = Progress(*columns, console=console, transient=True)
-            self._task = self._bar.add_task("starting", total=max(1, options.max_examples))
+            self._task = self._bar.add_task("starting", total=None)
             self._bar.start()
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Phase):
             self._phase = event.name
+            if event.name == "random":  # what came before has no number that is known
+                self._before = max(self._before, sum(counts.problems for counts in self._counts.values()))
             self._line(force=True)
         elif isinstance(event, Counts):
             self._counts[event.worker] = event.statistics
@@ -71,7 +76,7 @@ class TerminalProgress:
                 self._task,
                 description=f"{self._phase}{found}",
                 completed=total.problems,
-                total=max(total.problems, self.options.max_examples),
+                total=max(total.problems, self._before + self.options.max_examples) if self._before >= 0 else None,
             )
         elif time.monotonic() - self._told > _PLAIN_EVERY or force:
             self._told = time.monotonic()
@@ -103,7 +108,7 @@ def show(report: Report, console: Console) -> None:
     """Print the report, the verdict first."""
     statistics = report.statistics
     verdict = f"[{_COLOURS[report.verdict]}]{report.verdict.upper()}[/]"
-    console.print(f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}", soft_wrap=True)
+    _prose(console, f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}")
     for example in report.counterexamples:
         console.print()
         _show_counterexample(report, example, console)
@@ -111,55 +116,65 @@ def show(report: Report, console: Console) -> None:
         console.print()
         _show_reference_faults(report, console)
     for warning in report.warnings:
-        console.print(f"[yellow]note[/]  {_safe(warning)}", soft_wrap=True)
+        _prose(console, f"[yellow]note[/]  {_safe(warning)}")
     if statistics.cases:
         console.print()
         _show_statistics(report, console)
 
 
 def _lines(console: Console, lines: Iterable[str], indent: int = 4) -> None:
+    """Print lines as they are: to be copied, or aligned."""
     for line in lines:
         console.print(" " * indent + _safe(line), soft_wrap=True, highlight=False)
 
 
+def _prose(console: Console, markup: str, indent: int = 0) -> None:
+    """Print a sentence: between words in as many lines as a terminal's width asks for, elsewhere in one."""
+    if not console.is_terminal:
+        console.print(" " * indent + markup, soft_wrap=True, highlight=False)
+        return
+    for number, line in enumerate(Text.from_markup(markup).wrap(console, max(20, console.width - indent - 2))):
+        console.print(" " * (indent + 2 * (number > 0)), line, sep="", soft_wrap=True, highlight=False)
+
+
 def _show_counterexample(report: Report, example: Counterexample, console: Console) -> None:
-    console.print(f"[bold red]{_safe(example.property)}[/]: {_safe(example.sentence)}", soft_wrap=True, highlight=False)
-    minimal = "smallest case" if example.reproduced else "case"
-    _lines(console, [f"{minimal}: {example.case}"], 2)
+    _prose(console, f"[bold red]{_safe(example.property)}[/]: {_safe(example.sentence)}")
+    _lines(console, [f"{'smallest case' if example.reproduced else 'case'}: {example.case}"], 2)
     for boundary in example.boundaries:
-        _lines(console, [boundary], 4)
+        _prose(console, _safe(boundary), 4)
     if example.minimal and example.reproduced:
-        _lines(console, ["minimal: one less in any extent passes, or there is no less"], 4)
+        _prose(console, "minimal: one less in any extent passes, or there is no less", 4)
     if example.reproduced and not example.minimal:
-        _lines(console, ["(smaller ones may fail, too: there was no time to try them all)"], 4)
-    finding = example.finding
-    if finding is not None and finding.wrong is not None and finding.expected is not None and finding.actual is not None:
-        index = worst_index(finding, Case.parse(example.case).problem.dtype)
-        if index is not None and finding.actual.shape == finding.expected.shape and len(index) == 4:
-            _lines(
-                console,
-                [
-                    worst_sentence(
-                        finding.expected[index], finding.actual[index], index, finding.bound[index] if finding.bound is not None else None
-                    )
-                ],
-                2,
-            )
-            _lines(console, around(finding, index))
-            place = where(finding.wrong)
-            _lines(console, [f"wrong: {int(finding.wrong.sum())} of {finding.wrong.size} elements{', ' + place if place else ''}"], 2)
-            if finding.wrong.size > 1:
-                _lines(console, [*wrong_map(finding.wrong), *channel_map(finding.wrong)])
+        _prose(console, "(smaller ones may fail, too: there was no time to try them all)", 4)
+    _show_values(example, console)
     for diagnosis in example.diagnosis:
-        console.print(f"  [bold]{_safe(diagnosis)}[/]", soft_wrap=True, highlight=False)
+        _prose(console, f"[bold]{_safe(diagnosis)}[/]", 2)
     for note in example.notes:
-        _lines(console, [note], 2)
+        _prose(console, _safe(note), 2)
     if example.others > 0:
-        _lines(console, [f"{example.others} more cases failed in the same way"], 2)
+        _prose(console, f"{example.others} more cases failed in the same way", 2)
     if example.history:
-        _lines(console, ["after these calls:", *(f"  {line}" for line in example.history[:6])], 2)
+        _lines(console, ["after these calls:", *(f"  {line}" for line in example.history[:_CALLS_SHOWN])], 2)
+        if len(example.history) > _CALLS_SHOWN:
+            _lines(console, [f"and {len(example.history) - _CALLS_SHOWN} more, which the file of the corpus holds"])
     _lines(console, ["replay:", f"  {replay_line(report, example)}"], 2)
     _lines(console, ["snippet:", *(f"  {line}" for line in snippet(report, example))], 2)
+
+
+def _show_values(example: Counterexample, console: Console) -> None:
+    finding = example.finding
+    if finding is None or finding.wrong is None or finding.expected is None or finding.actual is None:
+        return
+    index = worst_index(finding, Case.parse(example.case).problem.dtype)
+    if index is None or finding.actual.shape != finding.expected.shape or len(index) != 4:
+        return
+    bound = finding.bound[index] if finding.bound is not None else None
+    _prose(console, _safe(worst_sentence(finding.expected[index], finding.actual[index], index, bound)), 2)
+    _lines(console, around(finding, index))
+    place = where(finding.wrong)
+    _prose(console, f"wrong: {int(finding.wrong.sum())} of {finding.wrong.size} elements{', ' + place if place else ''}", 2)
+    if finding.wrong.size > 1:
+        _lines(console, [*wrong_map(finding.wrong), *channel_map(finding.wrong)])
 
 
 def _show_reference_faults(report: Report, console: Console) -> None:
@@ -167,7 +182,7 @@ def _show_reference_faults(report: Report, console: Console) -> None:
     for fault in report.reference_faults[:4]:
         version = versions.get(fault.reference, "")
         text = f"{fault.reference}{' ' + version if version else ''} is at fault, not the kernel: {fault.sentence}"
-        console.print(f"[yellow]reference[/]  {_safe(text)}", soft_wrap=True, highlight=False)
+        _prose(console, f"[yellow]reference[/]  {_safe(text)}")
         _lines(console, [f"case: {fault.case}"], 2)
     if len(report.reference_faults) > 4:
         _lines(console, [f"and {len(report.reference_faults) - 4} more kinds; --json lists them"], 2)
@@ -183,4 +198,5 @@ def _show_statistics(report: Report, console: Console) -> None:
             refuted = any(example.property == entry.name for example in report.counterexamples)
             table.add_row(entry.name, str(statistics.judged.get(entry.name, 0)), "[red]refuted[/]" if refuted else "")
     console.print(table)
-    _lines(console, figures(report), 0)
+    for figure in figures(report):
+        _prose(console, _safe(figure))
