@@ -1,0 +1,99 @@
+"""The report in text: in a pipe, on a terminal of 80 columns, and without colours."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from reports import HOSTILE, LARGE, report
+from rich.console import Console
+
+from convverify.events import Found, Phase, Progress
+from convverify.options import Options
+from convverify.report import EXIT_STATUS, REFUTED, VERIFIED
+from convverify.reporting.facts import header
+from convverify.reporting.plain import one_line, printable
+from convverify.reporting.terminal import TerminalProgress, as_text, show
+from convverify.statistics import Statistics
+
+_ESCAPE = "\x1b"
+
+
+def on_terminal(verdict: str, **options: bool) -> str:
+    file = io.StringIO()
+    show(report(verdict), Console(file=file, width=80, force_terminal=True, highlight=False, **options))
+    return file.getvalue()
+
+
+def copied(line: str) -> bool:
+    """Whether a line is one to be copied, which is never broken."""
+    return any(
+        word in line for word in ("case: x=", "convverify replay ", "case = ", "from ", "sys.path", "np.array", "= kernel", " = (", "  x=")
+    )
+
+
+@pytest.mark.parametrize("verdict", EXIT_STATUS)
+def test_a_terminal_of_80_columns_breaks_between_words(verdict: str) -> None:
+    lines = on_terminal(verdict, no_color=True, legacy_windows=False).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > 80 and not copied(line)] == []
+    words = set(as_text(report(verdict)).split())
+    assert [word for line in lines for word in line.split() if word not in words and not copied(line)] == []
+
+
+@pytest.mark.parametrize("verdict", EXIT_STATUS)
+def test_a_pipe_gets_whole_lines_without_colours(verdict: str) -> None:
+    text = as_text(report(verdict))
+    assert _ESCAPE not in text
+    for sentence in [report(verdict).sentence, *report(verdict).warnings]:
+        assert verdict in (VERIFIED, REFUTED, "interrupted") or one_line(sentence) in text
+
+
+def test_no_color_leaves_no_colour() -> None:
+    assert "\x1b[1;31mREFUTED" in on_terminal(REFUTED)
+    assert "[1;31m" not in on_terminal(REFUTED, no_color=True)
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "a\nb\r\x07\x9b1m\u2028\ufeff", "\udc80"])
+def test_what_is_printed_steers_no_terminal(text: str) -> None:
+    assert one_line(text).isprintable()
+    one_line(text).encode()
+    assert printable("größer ☃ <b>") == "größer ☃ <b>"
+    assert header(Options(text)).isprintable()
+
+
+def test_a_refuted_report_shows_what_outsiders_say_as_it_is() -> None:
+    text = as_text(report(REFUTED))
+    assert printable(HOSTILE) in text
+    assert _ESCAPE not in text
+    assert LARGE in text
+
+
+def test_calls_that_are_not_shown_are_counted() -> None:
+    many = replace(report(REFUTED).counterexamples[0], history=(LARGE,) * 9)
+    text = as_text(replace(report(REFUTED), counterexamples=(many,)))
+    assert "and 3 more, which the file of the corpus holds" in text
+
+
+def test_the_bar_fits_into_80_columns_and_knows_its_end() -> None:
+    file = io.StringIO()
+    progress = TerminalProgress(Console(file=file, width=80, force_terminal=True, no_color=True), Options("matmul", max_examples=2000))
+    for phase, problems in (("corners", 100), ("random", 700), ("shrinking", 1234)):
+        progress(Progress(Statistics(problems=problems)))
+        progress(Phase(phase))
+        progress(Found("x=1x1x1x1 w=1x1x1x1", "shape", ""))
+    assert progress._bar is not None
+    progress._bar.refresh()
+    assert progress._bar.tasks[0].total == 2700
+    progress.close()
+    assert "shrinking, 3 refuted" in file.getvalue()
+    assert "1234/2700 problems" in file.getvalue()
+
+
+def test_elsewhere_progress_is_plain_lines() -> None:
+    file = io.StringIO()
+    progress = TerminalProgress(Console(file=file, width=100), Options("matmul"))
+    progress(Phase("corners"))
+    progress.close()
+    assert file.getvalue() == "corners: 0 cases on 0 problems\n"
