@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import shlex
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def _import_lines(target: str) -> list[str]:
     function, _, rest = name.partition(".")
     if place.endswith(".py") or "/" in place:
         path = Path(place)
+        if not path.stem.isidentifier() or keyword.iskeyword(path.stem):  # my-kernel.py: no import statement can name it
+            return ["from convverify.targets import find_kernel", f"kernel = find_kernel({target!r}).function"]
         return ["import sys", f"sys.path.insert(0, {str(path.parent)!r})", f"from {path.stem} import {function}", f"kernel = {name}"]
     del rest
     return [f"from {place} import {function}", f"kernel = {name}"]
