@@ -48,9 +48,9 @@ def find(start: Path) -> tuple[Path, dict[str, Any]] | None:
     """
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
-        if not file.is_file():
-            continue
         try:
+            if not file.is_file():
+                continue
             table = tomllib.loads(file.read_bytes().decode("utf-8-sig")).get("tool", {}).get("convverify")
         except OSError as error:
             raise _Wrong(file, f"cannot be read: {error.strerror}") from None

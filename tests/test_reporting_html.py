@@ -156,6 +156,22 @@ def test_it_is_read_by_day_by_night_and_on_paper(opened: Any, scheme: str, mediu
         assert set(page.execute_script(style, "button", "display")) == {"none"}
 
 
+def test_a_notebook_shows_it_in_a_frame(driver: Any, tmp_path: Path) -> None:
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!DOCTYPE html><meta charset='utf-8'><title>Notebook</title>{report(REFUTED)._repr_html_()}", encoding="utf-8")
+    chromium.requested(driver)
+    driver.get(file.as_uri())
+    driver.switch_to.frame(0)
+    assert texts(driver, "h1") == [printable(report(REFUTED).options.target)]
+    button = driver.find_element("css selector", ".copied button")
+    button.click()
+    assert button.text == "Copied"
+    driver.switch_to.default_content()
+    assert driver.title == "Notebook"
+    assert chromium.console_errors(driver) == []
+    assert set(chromium.requested(driver)) <= {file.as_uri(), "about:srcdoc"}
+
+
 # Without a browser.
 
 
