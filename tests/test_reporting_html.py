@@ -157,6 +157,7 @@ def test_it_is_read_by_day_by_night_and_on_paper(opened: Any, scheme: str, mediu
 
 
 def test_a_notebook_shows_it_in_a_frame(driver: Any, tmp_path: Path) -> None:
+    chromium.colours(driver, "light")
     file = tmp_path / "notebook.html"
     file.write_text(f"<!DOCTYPE html><meta charset='utf-8'><title>Notebook</title>{report(REFUTED)._repr_html_()}", encoding="utf-8")
     chromium.requested(driver)
