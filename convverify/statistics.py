@@ -11,7 +11,7 @@ from typing import Any
 from convverify.case import Case
 from convverify.trial import Accuracy, Times
 
-_SIZES = 2000  # sizes kept: enough for a scatter plot
+_SIZES = 1000  # sizes kept: enough for a scatter plot
 FEATURES = ("strides", "padding", "dilations", "groups", "dtype", "layout", "values", "size")
 
 
