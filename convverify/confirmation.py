@@ -119,6 +119,9 @@ class Confirmation:
         kernel = Kernel(self.options.target, _never_called, {name: name for name in self.keywords})
         for salt in (0, 1):
             yield replace(what, case=companion(what.case, kernel, salt), tried=one_call, any_of=True)
+        if what.property == "completes":  # the call died among those that a property makes
+            for name in ("fresh_output", *_REMEMBERING):
+                yield replace(what, property=name, tried=(name,), any_of=True)
         for _ in range(6 if what.property == "threads" else 1):
             yield replace(what, tried=None if what.property == "completes" else (what.property,))
 

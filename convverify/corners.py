@@ -25,7 +25,7 @@ def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterat
     others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
     names = [name for name in layouts.names() if name != PLAIN]
     number = 0
-    for problem in itertools.chain(_basics(), _degenerate(), _crossed(), _conventional(), _tails(), _deep(), _long()):
+    for problem in itertools.chain(_basics(), _degenerate(), _crossed(), _conventional(), _channels(), _tails(), _deep(), _long()):
         problem = kernel.restrict(problem).with_(dtype=dtypes[number % len(dtypes)])
         if problem in seen or problem.macs > max_macs:
             continue
@@ -148,6 +148,15 @@ def _conventional() -> Iterator[Problem]:
     for taps in (16, 17, 33, 40, 65):
         yield Problem(1, 1, taps + 3, 1, 1, taps, 2)
         yield Problem(1, taps + 2, 2, 2, taps, 1, 1, padding="SAME")
+
+
+def _channels() -> Iterator[Problem]:
+    """Input channels x output channels, on both sides of the widths of vectors: blocks of the one are often chosen by the other."""
+    extents = (1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 32)
+    kernels = ((1, 1), (3, 3), (1, 2), (1, 1), (2, 1))
+    for number, (inputs, results) in enumerate(itertools.product(extents, extents)):
+        kernel = kernels[number % 5]
+        yield Problem(1, 1 + kernel[0] // 2, 2, inputs, kernel[0], kernel[1], results, padding="SAME" if kernel == (3, 3) else "VALID")
 
 
 def _tails() -> Iterator[Problem]:

@@ -37,7 +37,6 @@ class _Worker:
     read: int = 0
     steps: int = -1
     since: float = 0.0
-    loaded: bool = False
     ended: bool = False
     checked: float = 0.0
 
@@ -129,7 +128,6 @@ class Supervisor:
 
     def _hear(self, worker: _Worker) -> None:
         for event in self._events(worker):
-            worker.loaded = True
             worker.ended |= isinstance(event, Finished | Failed)
             if isinstance(event, Started):
                 self.warm_up = max(self.warm_up, event.warm_up)
@@ -160,7 +158,7 @@ class Supervisor:
         return ""
 
     def _limit(self, worker: _Worker, entry: Entry) -> float:
-        if not worker.loaded or not entry.line or entry.activity == "load":
+        if not entry.line or entry.activity == "load":
             return _LOAD_TIMEOUT
         limit = patience(self.options.timeout, entry.line, self.warm_up)
         return limit if entry.position[1] >= 0 else 3.0 * limit
