@@ -145,7 +145,7 @@ def _conventional() -> Iterator[Problem]:
         yield Problem(1, 3, 2 * far + 3, 1, 2, 3, 2, strides=(2, far), padding="SAME")
         yield Problem(1, 2, 3, 1, 2, 2, 1, padding=((far, 1), (0, far - 1)))
         yield Problem(1, 3, 2, 2, 3, 1, 1, padding=((0, far), (far, 2)), strides=(1, 2))
-    for taps in (16, 17, 33, 40, 65):
+    for taps in (16, 17, 33, 40, 65, 129, 257):
         yield Problem(1, 1, taps + 3, 1, 1, taps, 2)
         yield Problem(1, taps + 2, 2, 2, taps, 1, 1, padding="SAME")
 
