@@ -24,9 +24,12 @@ _PLACES = {
     "conv2d_matmul_offsets": "convverify.kernels.matmul_offsets",
     "conv2d_winograd_2x2": "convverify.kernels.winograd",
     "conv2d_winograd_4x4": "convverify.kernels.winograd",
+    "kernel_test": "convverify.testing",
     "make_kernel": "convverify.kernel",
     "problems": "convverify.strategies",
-    "verify": "convverify.verification",
+    "replay": "convverify.api",
+    "verify": "convverify.api",
+    "verify_convolution": "convverify.testing",
 }
 __all__ = ["__version__", *_PLACES]
 

@@ -10,13 +10,18 @@ import numpy as np
 
 from convverify.case import Array, Case
 from convverify.kernel import DATA_FORMATS
+from convverify.naming import is_nameable
 from convverify.report import Counterexample, Report
+from convverify.reporting.plain import printable
+from convverify.targets import module_of_file
 
 _INLINE = 48
 
 
 def replay_line(report: Report, example: Counterexample) -> str:
-    """Return the shell command that judges the counterexample's case again."""
+    """Return what judges the counterexample's case again: a shell command, or a line of Python for a kernel that has no target."""
+    if not is_nameable(report.options.target):
+        return _replay_call(report, example)
     words = ["convverify", "replay", report.options.target]
     if example.history:
         words.append(example.file or example.case)
@@ -27,6 +32,19 @@ def replay_line(report: Report, example: Counterexample) -> str:
     if report.options.accuracy:
         words += ["--accuracy", report.options.accuracy]
     return " ".join(shlex.quote(word) for word in words)
+
+
+def _replay_call(report: Report, example: Counterexample) -> str:
+    options = {"data_format": report.options.data_format, "accuracy": report.options.accuracy}
+    given = "".join(f", {name}={value!r}" for name, value in options.items() if value)
+    case = example.file if example.history and example.file else example.case
+    return f"convverify.replay({_local_name(report.options.target)}, {case!r}{given})"
+
+
+def _local_name(target: str) -> str:
+    """Return the name that a kernel without a target has where it is defined."""
+    name = target.rpartition(":")[2].rpartition(".")[2]
+    return name if name.isidentifier() else "kernel"
 
 
 def snippet(report: Report, example: Counterexample) -> list[str]:
@@ -71,13 +89,15 @@ def _import_lines(target: str) -> list[str]:
     place, _, name = target.rpartition(":")
     if not place:
         return ["from convverify.targets import find_kernel", f"kernel = find_kernel({target!r}).function"]
-    function, _, rest = name.partition(".")
+    if not is_nameable(target):
+        return [f"kernel = {_local_name(target)}  # {printable(target)}"]
+    function = name.partition(".")[0]
     if place.endswith(".py") or "/" in place:
-        path = Path(place)
-        if not path.stem.isidentifier() or keyword.iskeyword(path.stem):  # my-kernel.py: no import statement can name it
+        root, dotted = module_of_file(Path(place))
+        if any(not part.isidentifier() or keyword.iskeyword(part) for part in dotted.split(".")):  # my-kernel.py: no import can name it
             return ["from convverify.targets import find_kernel", f"kernel = find_kernel({target!r}).function"]
-        return ["import sys", f"sys.path.insert(0, {str(path.parent)!r})", f"from {path.stem} import {function}", f"kernel = {name}"]
-    del rest
+        shown = str(root.relative_to(Path.cwd())) if root.is_relative_to(Path.cwd()) else str(root)
+        return ["import sys", f"sys.path.insert(0, {shown!r})", f"from {dotted} import {function}", f"kernel = {name}"]
     return [f"from {place} import {function}", f"kernel = {name}"]
 
 

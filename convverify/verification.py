@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import time
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from convverify import corpus
 from convverify.campaign import Campaign, Task, shards_of
@@ -16,7 +13,7 @@ from convverify.events import Event, Failed, Finished, Found, Listener, Phase, P
 from convverify.isolation.local import LocalProber
 from convverify.isolation.probing import Prober
 from convverify.isolation.supervisor import Supervisor
-from convverify.kernel import Kernel, make_kernel
+from convverify.kernel import Kernel
 from convverify.options import Options
 from convverify.properties import in_order
 from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
@@ -237,58 +234,3 @@ def environment() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def verify(target: str | Callable[..., Any], *, listener: Listener | None = None, **options: Any) -> Report:
-    """Verify a kernel, as `convverify check` does.
-
-    Parameters
-    ----------
-    target : a name as on the command line, or a function f(x, w, ...) in the contract of a kernel; a function that cannot be imported
-        by its name is verified in this process, without isolation
-    listener : called with each event while the campaign runs
-    options : fields of `convverify.Options`: references, max_examples, max_time, seed, dtypes, data_format, accuracy, ...
-
-    Returns
-    -------
-    Report : frozen and printable; `.ok`, `.counterexamples`, `.to_json()`
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming the argument that is wrong.
-    """
-    listen = listener or (lambda event: None)
-    if isinstance(target, str):
-        return Verification(_options(target, options), listen).run()
-    if not callable(target):
-        raise TypeError(f"target must be a name or a function, not {target!r}")
-    if name := _importable(target):
-        return Verification(_options(name, options), listen).run()
-    kernel = make_kernel(target, data_format=options.get("data_format"), accuracy=options.get("accuracy"))
-    return Verification(_options(kernel.name, options | {"isolation": False}), listen, kernel).run()
-
-
-def _options(target: str, options: dict[str, Any]) -> Options:
-    unknown = sorted(set(options) - {item.name for item in fields(Options)})
-    if unknown:
-        raise TypeError(f"option {unknown[0]!r} is unknown; known: {', '.join(item.name for item in fields(Options))}")
-    sequences = {"references", "dtypes", "properties", "problems"}
-    values: dict[str, Any] = {name: tuple(value) if name in sequences and value is not None else value for name, value in options.items()}
-    return Options(target, **values)
-
-
-def _importable(function: Callable[..., Any]) -> str:
-    """Return the target that names a function, or "" where another process could not import it."""
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-    if not module or not name or "<" in name:
-        return ""
-    if module == "__main__":
-        return ""
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
-        return ""
-    return f"{module}:{name}" if found is function else ""

@@ -11,12 +11,12 @@ import click
 from rich.console import Console
 
 from convverify import corpus
+from convverify.api import judge_once, make_options, read_case
 from convverify.case import Case
 from convverify.dtypes import DEFAULT_DTYPES
-from convverify.isolation.probing import Probe, Prober, ProberLost
+from convverify.isolation.probing import Prober
 from convverify.options import Options
-from convverify.problem import Problem
-from convverify.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Report
 from convverify.reporting import files, github
 from convverify.reporting.facts import header
 from convverify.reporting.plain import one_line, printable
@@ -74,21 +74,7 @@ def _options(target: str, values: dict[str, Any]) -> Options:
     chosen["properties"] = chosen.get("properties") or None
     chosen["data_format"] = chosen["data_format"].upper() if chosen.get("data_format") else None
     try:
-        for line in chosen.get("problems", ()):
-            Problem.parse(line)
-        if chosen.get("suite"):
-            from convverify.suites import find_suite
-
-            find_suite(chosen["suite"], chosen["batch"])
-        from convverify.targets import TargetError, find_kernel
-
-        for name in chosen.get("references", ()):
-            try:
-                if ":" not in name:
-                    find_kernel(name)
-            except TargetError as error:
-                raise ValueError(f"reference: {error}") from None
-        return Options(target, **chosen)
+        return make_options(target, chosen)
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from None
 
@@ -122,16 +108,12 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
     """Judge one case and print what comes of it; return the exit status."""
     references = values.pop("references")
     options = _options(target, values)
-    history: tuple[str, ...] = ()
+    console = _console()
     try:
-        if Path(case).suffix == ".json" or ("=" not in case and Path(case).exists()):
-            record = corpus.read(Path(case))
-            case, history = record["case"], tuple(record.get("history", ()))
-        parsed = Case.parse(case)
+        parsed, history = read_case(case)
+        example, probe = judge_once(options, parsed, history)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    console = _console()
-    example, probe = _judge_once(options, parsed, history)
     for name in references:
         console.print(_reference_says(options, parsed, name), highlight=False, soft_wrap=True, markup=False)
     if example is None:
@@ -141,22 +123,6 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
         return EXIT_STATUS[VERIFIED] if passed else 3
     show(Report(REFUTED, options, Statistics(), (example,), started=probe.started, environment=environment()), console)
     return EXIT_STATUS[REFUTED]
-
-
-def _judge_once(options: Options, case: Case, history: tuple[str, ...]) -> tuple[Counterexample | None, Probe]:
-    with Prober(options) as prober:
-        try:
-            probe = prober.probe(str(case), properties=options.properties, history=history, arrays=True, timeout=max(options.timeout, 30.0))
-        except ProberLost as error:
-            raise click.UsageError(str(error)) from None
-        except KeyboardInterrupt:
-            raise click.Abort from None
-    if probe.died:
-        return Counterexample(str(case), "completes", probe.died, str(case), reproduced=False), probe
-    if probe.finding is None:
-        return None, probe
-    finding = probe.finding
-    return Counterexample(str(case), finding.property, finding.sentence, str(case), finding, history, reproduced=False), probe
 
 
 def _reference_says(options: Options, case: Case, name: str) -> str:

@@ -93,9 +93,20 @@ def as_text(report: Report, width: int = 100) -> str:
     return _text(lambda console: show(report, console), width)
 
 
-def counterexample_text(report: Report, example: Counterexample) -> str:
-    """Return one counterexample as plain text."""
-    return _text(lambda console: _show_counterexample(report, example, console))
+def counterexample_text(report: Report, example: Counterexample, *, with_snippet: bool = True) -> str:
+    """Return one counterexample as plain text; its snippet can be left out, as a replay shows it."""
+    return _text(lambda console: _show_counterexample(report, example, console, with_snippet=with_snippet))
+
+
+def statistics_text(report: Report) -> str:
+    """Return the verdict's line and what was tried as plain text."""
+
+    def write(console: Console) -> None:
+        _show_verdict(report, console)
+        if report.statistics.cases:
+            _show_statistics(report, console)
+
+    return _text(write)
 
 
 def _text(write: Callable[[Console], None], width: int = 100) -> str:
@@ -106,9 +117,7 @@ def _text(write: Callable[[Console], None], width: int = 100) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Print the report, the verdict first."""
-    statistics = report.statistics
-    verdict = f"[{_COLOURS[report.verdict]}]{report.verdict.upper()}[/]"
-    _prose(console, f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}")
+    _show_verdict(report, console)
     for example in report.counterexamples:
         console.print()
         _show_counterexample(report, example, console)
@@ -117,9 +126,14 @@ def show(report: Report, console: Console) -> None:
         _show_reference_faults(report, console)
     for warning in report.warnings:
         _prose(console, f"[yellow]note[/]  {_safe(warning)}")
-    if statistics.cases:
+    if report.statistics.cases:
         console.print()
         _show_statistics(report, console)
+
+
+def _show_verdict(report: Report, console: Console) -> None:
+    verdict = f"[{_COLOURS[report.verdict]}]{report.verdict.upper()}[/]"
+    _prose(console, f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}")
 
 
 def _lines(console: Console, lines: Iterable[str], indent: int = 4) -> None:
@@ -137,7 +151,7 @@ def _prose(console: Console, markup: str, indent: int = 0) -> None:
         console.print(" " * (indent + 2 * (number > 0)), line, sep="", soft_wrap=True, highlight=False)
 
 
-def _show_counterexample(report: Report, example: Counterexample, console: Console) -> None:
+def _show_counterexample(report: Report, example: Counterexample, console: Console, *, with_snippet: bool = True) -> None:
     _prose(console, f"[bold red]{_safe(example.property)}[/]: {_safe(example.sentence)}")
     _lines(console, [f"{'smallest case' if example.reproduced else 'case'}: {example.case}"], 2)
     for boundary in example.boundaries:
@@ -158,7 +172,8 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
         if len(example.history) > _CALLS_SHOWN:
             _lines(console, [f"and {len(example.history) - _CALLS_SHOWN} more, which the file of the corpus holds"])
     _lines(console, ["replay:", f"  {replay_line(report, example)}"], 2)
-    _lines(console, ["snippet:", *(f"  {line}" for line in snippet(report, example))], 2)
+    if with_snippet:
+        _lines(console, ["snippet:", *(f"  {line}" for line in snippet(report, example))], 2)
 
 
 def _show_values(example: Counterexample, console: Console) -> None:

@@ -1,0 +1,207 @@
+"""The Python API: `verify` runs a campaign, `replay` judges one case; both do what the commands do, and return the report."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from convverify import corpus
+from convverify.case import Case
+from convverify.events import Listener
+from convverify.isolation.local import LocalProber
+from convverify.isolation.probing import Probe, Prober, ProberLost
+from convverify.kernel import Kernel, make_kernel
+from convverify.naming import is_nameable, target_of
+from convverify.options import Options
+from convverify.problem import Problem
+from convverify.report import INCONCLUSIVE, REFUTED, VERIFIED, Counterexample, Report
+from convverify.statistics import Statistics
+from convverify.targets import TargetError, find_kernel, stop_if_loading
+
+Target: TypeAlias = str | Callable[..., Any]
+
+_PATIENCE = 30.0  # seconds that one call may take where one waits for it
+_SEQUENCES = ("tuple[str, ...]", "tuple[str, ...] | None")
+
+
+def verify(target: Target, *, listener: Listener | None = None, **options: Any) -> Report:
+    """Verify a kernel, as `convverify check` does.
+
+    Parameters
+    ----------
+    target : a name as on the command line, or a function f(x, w, ...) in the contract of a kernel.  A function that no other process
+        can import (a local one, one typed at a prompt) is verified in this process, without isolation.
+    listener : called with each event while the campaign runs
+    options : fields of `convverify.Options`: references, max_examples, max_time, seed, dtypes, data_format, accuracy, ...
+
+    Returns
+    -------
+    Report : frozen and printable; `.ok`, `.counterexamples`, `.to_json()`
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument that is wrong.
+    """
+    stop_if_loading()
+    from convverify.verification import Verification
+
+    chosen, kernel = prepare(target, options)
+    return Verification(chosen, listener or (lambda event: None), kernel).run()
+
+
+def replay(target: Target, case: str | Case | Path, **options: Any) -> Report:
+    """Judge one case again, as `convverify replay` does: by all properties, in a fresh process where the target can be named.
+
+    Parameters
+    ----------
+    target : as for `verify`
+    case : a line as reports print it, a Case, or a file of the corpus
+    options : fields of `convverify.Options`: properties, data_format, accuracy, timeout, memory_limit
+
+    Returns
+    -------
+    Report : refuted, verified on this case, or inconclusive where the kernel does not support it
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument that is wrong.
+    """
+    stop_if_loading()
+    from convverify.verification import environment
+
+    chosen, kernel = prepare(target, options)
+    parsed, history = read_case(str(case))
+    example, probe = judge_once(chosen, parsed, history, kernel)
+    statistics = Statistics(problems=1)
+    statistics.count(parsed, probe.judged)
+    if example is not None:
+        verdict, sentence = REFUTED, example.sentence
+    elif any(probe.judged.values()):
+        verdict, sentence = VERIFIED, ""
+    else:
+        verdict, sentence = INCONCLUSIVE, "the kernel does not support this case"
+    found = (example,) if example else ()
+    return Report(verdict, chosen, statistics, found, started=probe.started, sentence=sentence, environment=environment())
+
+
+def prepare(target: Target, options: Mapping[str, Any]) -> tuple[Options, Kernel | None]:
+    """Return the options for a target, and the kernel itself where no other process can have it."""
+    if isinstance(target, str):
+        return make_options(target, options), None
+    if not callable(target):
+        raise TypeError(f"target must be a name or a function, not {target!r}")
+    name = target_of(target)
+    chosen = make_options(name, options)
+    kernel = make_kernel(target, name, data_format=chosen.data_format, accuracy=chosen.accuracy)
+    return (chosen, None) if is_nameable(name) else (make_options(name, dict(options) | {"isolation": False}), kernel)
+
+
+def make_options(target: str, values: Mapping[str, Any]) -> Options:
+    """Return the options, with each value checked.
+
+    A sequence may be given as a string with commas, problems as lines or as `Problem`s, references as names or functions.
+
+    Raises TypeError or ValueError, naming the option.
+    """
+    kinds = {item.name: str(item.type) for item in fields(Options) if item.name != "target"}
+    unknown = sorted(set(values) - set(kinds))
+    if unknown:
+        raise TypeError(f"option {unknown[0]!r} is unknown; known: {', '.join(kinds)}")
+    options = Options(target, **{name: _value(name, kinds[name], value) for name, value in values.items()})
+    for line in options.problems:
+        Problem.parse(line)
+    if options.suite:
+        from convverify.suites import find_suite
+
+        find_suite(options.suite, options.batch)
+    for name in options.references:
+        try:
+            if ":" not in name:
+                find_kernel(name)
+        except TargetError as error:
+            raise ValueError(f"reference: {error}") from None
+    return options
+
+
+def _value(name: str, kind: str, value: Any) -> Any:
+    """Return a value as the options keep it; `kind` is what the field's annotation says."""
+    if value is None and kind.endswith("| None"):
+        return None
+    if kind in _SEQUENCES:
+        return tuple(_member(name, item) for item in _members(name, value))
+    if kind == "int":
+        try:
+            return operator.index(value)
+        except TypeError:
+            raise TypeError(f"{name} must be an integer, not {value!r}") from None
+    if kind == "float":
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            raise TypeError(f"{name} must be a number, not {value!r}")
+        return float(value)
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, not {value!r}")
+        return value
+    if not isinstance(value, str | Path):
+        raise TypeError(f"{name} must be a string, not {value!r}")
+    return str(value).upper() if name == "data_format" else str(value)
+
+
+def _members(name: str, value: Any) -> Sequence[Any]:
+    if isinstance(value, str):
+        return [value] if name == "problems" else [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, Problem) or callable(value):
+        return [value]
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of strings, not {value!r}") from None
+
+
+def _member(name: str, item: Any) -> str:
+    if name == "references" and callable(item):
+        target = target_of(item)
+        if not is_nameable(target):
+            raise ValueError(f"references must be functions that other processes can import, not {target}")
+        return target
+    if not isinstance(item, str | Problem):
+        raise TypeError(f"{name} must be a sequence of strings, not of {type(item).__name__}")
+    return str(item)
+
+
+def read_case(text: str) -> tuple[Case, tuple[str, ...]]:
+    """Return the case of a line or of a file of the corpus, and the calls that must come before; ValueError where there is none."""
+    history: tuple[str, ...] = ()
+    if Path(text).suffix == ".json" or ("=" not in text and Path(text).exists()):
+        record = corpus.read(Path(text))
+        text, history = record["case"], tuple(record.get("history", ()))
+    return Case.parse(text), history
+
+
+def judge_once(
+    options: Options, case: Case, history: tuple[str, ...] = (), kernel: Kernel | None = None
+) -> tuple[Counterexample | None, Probe]:
+    """Judge one case after others, in a fresh process, or in this one where `kernel` is given; return a counterexample, and the probe.
+
+    Raises ValueError where the target cannot be had.
+    """
+    if kernel is not None:
+        probe = LocalProber(kernel).probe(str(case), properties=options.properties, history=history)
+    else:
+        with Prober(options) as prober:
+            try:
+                limit = max(options.timeout, _PATIENCE)
+                probe = prober.probe(str(case), properties=options.properties, history=history, arrays=True, timeout=limit)
+            except ProberLost as error:
+                raise ValueError(str(error)) from None
+    if probe.died:
+        return Counterexample(str(case), "completes", probe.died, str(case), reproduced=False), probe
+    finding = probe.finding
+    if finding is None:
+        return None, probe
+    return Counterexample(str(case), finding.property, finding.sentence, str(case), finding, history, reproduced=False), probe
