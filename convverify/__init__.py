@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Case": "convverify.case",
+    "NotVerified": "convverify.testing",
     "Options": "convverify.options",
     "Problem": "convverify.problem",
     "Report": "convverify.report",

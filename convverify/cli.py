@@ -51,6 +51,16 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     return tuple(name.strip() for part in value for name in part.split(",") if name.strip())
 
 
+def _workers(context: click.Context, parameter: click.Parameter, text: str) -> int:
+    if text == "auto":
+        import os
+
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdigit() or not int(text):
+        raise click.UsageError(f"workers must be a number from 1, or auto, not {text!r}")
+    return int(text)
+
+
 _SHARED = [
     click.option(
         "--layout",
@@ -103,7 +113,7 @@ def _shared(command: Any) -> Any:
 @click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem alone (may be given several times).")
 @click.option("--dtype", "dtypes", multiple=True, callback=_names, help="float16, bfloat16, float32, float64 (default: float32,float64).")
 @click.option("--max-macs", type=int, default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
-@click.option("--workers", default="1", show_default=True, metavar="N|auto", help="Processes that share the work.")
+@click.option("--workers", default="1", callback=_workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
 @click.option("--isolation/--no-isolation", default=True, help="Run the kernel in processes of its own (no: in this one, for a debugger).")
 @click.option(
     "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."
@@ -112,7 +122,7 @@ def _shared(command: Any) -> Any:
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write the report as JUnit XML.")
 @click.option("--json", type=click.Path(dir_okay=False), help="Write the report as JSON.")
 @_shared
-def check(targets: tuple[str, ...], seed: int | None, workers: str, **values: Any) -> int:
+def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
     """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 130 interrupted.
 
     Options have their defaults from [tool.convverify] in pyproject.toml, where there is one.
@@ -124,17 +134,7 @@ def check(targets: tuple[str, ...], seed: int | None, workers: str, **values: An
 
         seed = secrets.randbelow(2**32)
     written = {form: values.pop(form) for form in ("html", "junit", "json")}
-    return run.check(targets, values | {"seed": seed, "workers": _workers(workers)}, written, told(click.get_current_context()))
-
-
-def _workers(text: str) -> int:
-    if text == "auto":
-        import os
-
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdigit() or not int(text):
-        raise click.UsageError(f"workers must be a number from 1, or auto, not {text!r}")
-    return int(text)
+    return run.check(targets, values | {"seed": seed}, written, told(click.get_current_context()))
 
 
 @main.command()
