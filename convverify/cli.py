@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from convverify import __version__
 from convverify.configuration import Configured, told
@@ -51,6 +52,24 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     return tuple(name.strip() for part in value for name in part.split(",") if name.strip())
 
 
+def _complete(*kinds: str) -> Any:
+    """Return a completion of registered names of some kinds, the last of a list with commas; of files where none fits."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from convverify.reporting.plain import names_of
+
+        done, comma, begun = incomplete.rpartition(",")
+        for kind in kinds:
+            if found := [name for name in names_of(kind) if name.startswith(begun)]:
+                return [CompletionItem(done + comma + name) for name in found]
+        return [CompletionItem(incomplete, type="file")]
+
+    return complete
+
+
+_complete_target = _complete("kernels", "references", "mutants", "unusual")
+
+
 def _workers(context: click.Context, parameter: click.Parameter, text: str) -> int:
     if text == "auto":
         import os
@@ -73,7 +92,14 @@ _SHARED = [
         type=click.Choice(["elementwise", "normwise"]),
         help="Bound that the kernel's algorithm can meet (normwise: FFT, Winograd).",
     ),
-    click.option("--properties", multiple=True, callback=_names, metavar="NAMES", help="Judge these properties alone."),
+    click.option(
+        "--properties",
+        multiple=True,
+        callback=_names,
+        shell_complete=_complete("properties"),
+        metavar="NAMES",
+        help="Judge these properties alone.",
+    ),
     click.option("--timeout", type=float, default=3.0, show_default=True, help="Seconds that one call may take."),
     click.option(
         "--memory-limit",
@@ -93,7 +119,7 @@ def _shared(command: Any) -> Any:
 
 
 @main.command(cls=Configured)
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, required=True, shell_complete=_complete_target, metavar="TARGET...")
 @click.option(
     "--reference",
     "references",
@@ -101,6 +127,7 @@ def _shared(command: Any) -> Any:
     callback=_names,
     default=("tensorflow",),
     show_default=True,
+    shell_complete=_complete("references", "kernels"),
     help="What the kernel is held against.",
 )
 @click.option(
@@ -108,10 +135,21 @@ def _shared(command: Any) -> Any:
 )
 @click.option("--max-time", type=float, default=60.0, show_default=True, help="Seconds for the campaign of one target.")
 @click.option("--seed", type=int, help="Seed of all that is random (default: a new one, which the header shows).")
-@click.option("--suite", help="Verify on the problems of a suite, or of a file of problem lines, instead of drawn ones.")
+@click.option(
+    "--suite",
+    shell_complete=_complete("suites"),
+    help="Verify on the problems of a suite, or of a file of problem lines, instead of drawn ones.",
+)
 @click.option("--batch", type=int, default=1, show_default=True, help="Batch of a suite's problems.")
 @click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem alone (may be given several times).")
-@click.option("--dtype", "dtypes", multiple=True, callback=_names, help="float16, bfloat16, float32, float64 (default: float32,float64).")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    callback=_names,
+    shell_complete=_complete("dtypes"),
+    help="float16, bfloat16, float32, float64 (default: float32,float64).",
+)
 @click.option("--max-macs", type=int, default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
 @click.option("--workers", default="1", callback=_workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
 @click.option("--isolation/--no-isolation", default=True, help="Run the kernel in processes of its own (no: in this one, for a debugger).")
@@ -138,9 +176,17 @@ def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
 
 
 @main.command()
-@click.argument("target")
-@click.argument("case", metavar="CASE|FILE")
-@click.option("--reference", "references", multiple=True, callback=_names, default=(), help="Ask a reference about the case, too.")
+@click.argument("target", shell_complete=_complete_target)
+@click.argument("case", shell_complete=_complete(), metavar="CASE|FILE")
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    callback=_names,
+    default=(),
+    shell_complete=_complete("references", "kernels"),
+    help="Ask a reference about the case, too.",
+)
 @_shared
 def replay(target: str, case: str, **values: Any) -> int:
     """Judge one case again: a line as the report prints it, or a file of the corpus."""
@@ -150,7 +196,7 @@ def replay(target: str, case: str, **values: Any) -> int:
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[NAME|CLASS]...")
+@click.argument("names", nargs=-1, shell_complete=_complete("mutants", "unusual"), metavar="[NAME|CLASS]...")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Run each with this many seeds.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
 @click.option("--max-examples", type=click.IntRange(0), default=2000, show_default=True, help="Problems drawn for each.")

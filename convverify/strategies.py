@@ -12,14 +12,14 @@ generated from the output to the input.  Everything shrinks towards one image of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
 from convverify.case import Case
 from convverify.dtypes import DEFAULT_DTYPES, FORMATS
-from convverify.kernel import Kernel
+from convverify.kernel import Kernel, make_kernel
 from convverify.layouts import PLAIN, layouts
 from convverify.problem import Padding, Pair, Problem
 from convverify.styles import styles
@@ -243,7 +243,7 @@ def _elements(problem: Problem) -> int:
 
 
 def cases(
-    kernel: Kernel | None = None,
+    kernel: Kernel | Callable[..., Any] | None = None,
     *,
     problems: st.SearchStrategy[Problem] | None = None,
     values: Sequence[str] | None = None,
@@ -254,14 +254,14 @@ def cases(
 
     Parameters
     ----------
-    kernel : restrict problems to what its signature declares
+    kernel : a function, or a Kernel: restrict problems to what its signature declares
     problems : strategy for the problem (default: `problems(**options)`)
     values, memory_layouts : names of the styles and layouts to draw from (default: all)
 
     Raises
     ------
-    ValueError
-        For an unknown name.
+    TypeError, ValueError
+        For what is not a kernel, and for an unknown name.
     """
     style_names, layout_names = tuple(values or styles.names()), tuple(memory_layouts or layouts.names())
     for given, registry in ((style_names, styles), (layout_names, layouts)):
@@ -269,6 +269,6 @@ def cases(
             _ = registry[name]
     drawn = problems if problems is not None else globals()["problems"](**options)
     if kernel is not None:
-        drawn = drawn.map(kernel.restrict)
+        drawn = drawn.map((kernel if isinstance(kernel, Kernel) else make_kernel(kernel)).restrict)
     layout = st.sampled_from(sorted(layout_names, key=lambda name: name != PLAIN))
     return st.builds(Case, drawn, st.sampled_from(style_names), st.tuples(layout, layout), st.integers(0, 2**32 - 1))

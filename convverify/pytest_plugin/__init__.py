@@ -8,7 +8,7 @@ are judged by, `expected` marks known failures, `summary` shows statistics.
 from __future__ import annotations
 
 import functools
-import secrets
+import os
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a process of pytest-xdist where outcomes are shared; the directory is made by the first that has one."""
-    place = node.config.stash.setdefault(SHARED, f"{tempfile.gettempdir()}/convverify-{secrets.token_hex(8)}")
+    place = node.config.stash.setdefault(SHARED, f"{tempfile.gettempdir()}/convverify-{os.urandom(8).hex()}")
     node.workerinput["convverify_shared"] = place
 
 

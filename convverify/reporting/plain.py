@@ -26,6 +26,17 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+def names_of(kind: str) -> tuple[str, ...]:
+    """Return the names of one registry, or of the dtypes."""
+    if kind == "dtypes":
+        from convverify.dtypes import FORMATS
+
+        return tuple(FORMATS)
+    module, _, name = _REGISTRIES[kind].partition(":")
+    names: tuple[str, ...] = getattr(importlib.import_module(module), name).names()
+    return names
+
+
 def show_registries(what: str | None) -> None:
     """Print the names and summaries of one registry, or of all but the long ones, which take a moment to load."""
     for title, place in _REGISTRIES.items():
