@@ -13,7 +13,7 @@ from convverify.case import Case
 from convverify.events import Listener
 from convverify.isolation.local import LocalProber
 from convverify.isolation.probing import Probe, Prober, ProberLost
-from convverify.kernel import Kernel, make_kernel
+from convverify.kernel import DATA_FORMATS, Kernel, make_kernel
 from convverify.naming import is_nameable, target_of
 from convverify.options import Options
 from convverify.problem import Problem
@@ -81,7 +81,7 @@ def replay(target: Target, case: str | Case | Path, **options: Any) -> Report:
     statistics.count(parsed, probe.judged)
     if example is not None:
         verdict, sentence = REFUTED, example.sentence
-    elif any(probe.judged.values()):
+    elif any(probe.judged.values()) and probe.judged.get("completes", True):
         verdict, sentence = VERIFIED, ""
     else:
         verdict, sentence = INCONCLUSIVE, "the kernel does not support this case"
@@ -149,7 +149,11 @@ def _value(name: str, kind: str, value: Any) -> Any:
         return value
     if not isinstance(value, str | Path):
         raise TypeError(f"{name} must be a string, not {value!r}")
-    return str(value).upper() if name == "data_format" else str(value)
+    if name == "data_format":
+        if str(value).upper() not in DATA_FORMATS:
+            raise ValueError(f"data_format must be {' or '.join(DATA_FORMATS)}, not {value!r}")
+        return str(value).upper()
+    return str(value)
 
 
 def _members(name: str, value: Any) -> Sequence[Any]:

@@ -53,10 +53,14 @@ def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> Non
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the marker; collect kernels alone where nothing else is named."""
+    """Announce the marker; collect kernels alone where nothing else is named; tell of a wrong option at once."""
     config.addinivalue_line("markers", "convverify(kernel, **options): one test for each property of a kernel (convverify.kernel_test)")
     if config.getoption("convverify") and config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = []
+    if any(name.startswith("convverify_option_") and value is not None for name, value in vars(config.option).items()):
+        from convverify.pytest_plugin.options import given
+
+        given(config)  # which tells of a wrong one
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -29,6 +29,7 @@ from convverify.pytest_plugin import RAN
 from convverify.pytest_plugin.options import corpus_of, given
 from convverify.report import INTERRUPTED, Report
 from convverify.reporting.terminal import statistics_text
+from convverify.targets import find_kernel
 from convverify.verification import Verification
 
 
@@ -74,6 +75,8 @@ def plan(config: pytest.Config, kernel: Any, options: Mapping[str, Any], place: 
 
     Raises TypeError or ValueError, naming the argument.
     """
+    if isinstance(kernel, str) and ":" not in kernel:
+        find_kernel(kernel)
     chosen, given_kernel = prepare(kernel, {"corpus": corpus_of(config)} | dict(options) | given(config))
     text = chosen.to_json() + (place if given_kernel else "")
     return Plan(chosen, given_kernel, hashlib.sha256(text.encode()).hexdigest()[:16])
