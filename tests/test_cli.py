@@ -11,10 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.shell_completion import get_completion_class
 from command_line import COMMAND, KERNELS, ONE, PATIENCE, QUICK, run, start, surroundings, wait_for
 
 from convverify import __version__
 from convverify.case import Case
+from convverify.cli import main
 from convverify.corpus import files
 
 CORPUS = Path(".convverify")
@@ -414,3 +416,26 @@ def test_nothing_is_left_in_the_temporary_directory(tmp_path: Path) -> None:
         check=False,
     )
     assert list(scratch.iterdir()) == []
+
+
+# Completion.
+
+
+def completed(*words: str, cwd: Path) -> list[str]:
+    """Return what bash is offered for the last of some words: type and value, with a comma."""
+    asked = surroundings() | {"_CONVVERIFY_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'convverify'; from convverify.cli import main; main()"]
+    return subprocess.run(command, cwd=cwd, env=asked, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout.split()
+
+
+def test_the_shell_completes_names_and_falls_back_to_files(tmp_path: Path) -> None:
+    assert completed("convverify", "check", "matm", cwd=tmp_path) == ["plain,matmul", "plain,matmul_offsets"]
+    assert completed("convverify", "check", "mine", cwd=tmp_path) == ["file,mine"]
+    assert completed("convverify", "check", "matmul", "--properties", "shape,comp", cwd=tmp_path) == ["plain,shape,completes"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_is_told_how_to_complete(shell: str) -> None:
+    complete = get_completion_class(shell)
+    assert complete is not None
+    assert "_CONVVERIFY_COMPLETE" in complete(main, {}, "convverify", "_CONVVERIFY_COMPLETE").source()

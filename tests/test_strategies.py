@@ -78,9 +78,17 @@ def test_padding_can_be_a_strategy_of_its_own(problem: Problem) -> None:
 
 
 def test_two_arguments_mean_a_plain_problem() -> None:
-    kernel = make_kernel(lambda x, w: None)
+    def function(x: Any, w: Any) -> None: ...
+
+    kernel = make_kernel(function)
+    assert drawn(cases(function, max_macs=1000), 100) == drawn(cases(kernel, max_macs=1000), 100)
     for case in drawn(cases(kernel, max_macs=1000), 100):
         assert kernel.explores(case.problem)
+
+
+def test_what_is_not_a_kernel_is_named() -> None:
+    with pytest.raises(TypeError, match="must take two operands"):
+        cases(lambda x: x)
 
 
 # What is drawn.

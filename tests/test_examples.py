@@ -1,0 +1,54 @@
+"""The examples come to the verdicts that they announce."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convverify import verify
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+ANNOUNCED = [
+    pytest.param(target, verdict.lower(), id=target)
+    for file in sorted(EXAMPLES.glob("*.py"))
+    for target, verdict in re.findall(r"convverify check examples/(\S+) +(VERIFIED|REFUTED)", file.read_text())
+]
+
+
+@pytest.mark.parametrize(("target", "verdict"), ANNOUNCED)
+def test_an_example_comes_to_its_verdict(target: str, verdict: str, tmp_path: Path) -> None:
+    report = verify(
+        str(EXAMPLES / target), references="exact", dtypes="float32", max_examples=20, max_macs=5000, corpus=str(tmp_path)
+    )  # fmt: skip
+    assert report.verdict == verdict, str(report)
+    assert report.statistics.cases > 50
+
+
+def test_every_kernel_of_the_examples_announces_a_verdict() -> None:
+    kernels = [file.name for file in EXAMPLES.glob("*.py") if re.search(r"^def conv2d", file.read_text(), re.MULTILINE)]
+    assert {param.id.partition(":")[0] for param in ANNOUNCED if param.id} == set(kernels)
+
+
+def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python in a directory of its own, with this package and the examples in reach."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(EXAMPLES.parent), str(EXAMPLES)))}
+    return subprocess.run([sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_the_script_prints_what_it_says(tmp_path: Path) -> None:
+    done = run(str(EXAMPLES / "verify_from_python.py"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("verified on ")
+    assert "\nrefuted: shape: the result has shape (1, 1, 1, 1), where (1, 1, 0, 1) is right\n  x=1x1x1x1 w=1x2x1x1 " in done.stdout
+
+
+def test_the_test_files_pass(tmp_path: Path) -> None:
+    quick = ("--convverify-reference", "exact", "--convverify-max-examples", "10", "--convverify-max-macs", "2000")
+    done = run("-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={tmp_path}", str(EXAMPLES), *quick, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"= \d\d passed", done.stdout.splitlines()[-1]), done.stdout
