@@ -5,7 +5,8 @@ In README.md and docs/*.md:
 - every block of Python runs, in a process of its own, in a directory of the document's own;
 - `<!-- file: NAME -->` before a block writes it to that file first (and it is not run);
 - `<!-- run -->` before a block of Python compares what it prints with the next block of text;
-- `<!-- run -->` before a console block runs its `$ convverify` commands, and compares their output and exit status (`$ echo $?`);
+- `<!-- run -->` before a console block runs its `$ convverify`, `$ pytest` and `$ python` commands, and compares their output and exit
+  status (`$ echo $?`);
 - where TensorFlow's faults are shown, that is compared with the version that has them alone;
 - `<!-- may end the process -->` before a block of Python lets it: such is a finding about a reference.
 
@@ -135,8 +136,8 @@ def test_the_documentation_runs_as_it_says(page: Path, number: int, tmp_path: Pa
         return
     for command, output, status in commands_of(block.text):
         words = shlex.split(command)
-        assert words[0] == "convverify", command
-        done = run([sys.executable, "-m", *words], tmp_path)
+        assert words[0] in ("convverify", "pytest", "python"), command
+        done = run([sys.executable, *(words[1:] if words[0] == "python" else ("-m", *words))], tmp_path)
         assert done.returncode == status, done.stdout + done.stderr
         if HAS_FAULTS or not _FAULTS.search(output):
             assert_shows(output, done.stdout + done.stderr)
