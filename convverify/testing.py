@@ -58,6 +58,8 @@ def verify_convolution(kernel: Callable[..., Any] | str, **options: Any) -> Repo
 
     run = runner.get()
     report = run(kernel, options) if run else verify(kernel, **options)
+    if report.verdict == "interrupted":
+        raise KeyboardInterrupt
     if not report.ok:
         raise NotVerified(failure_text(report), report)
     return report

@@ -47,9 +47,15 @@ def read(path: Path) -> list[Expected]:
     return found
 
 
+def _found(config: pytest.Config, name: str) -> Path:
+    """Return a file as it is seen from here, or else from where pytest's configuration is, which may have named it."""
+    here = config.invocation_params.dir / name
+    return here if here.exists() else config.rootpath / name
+
+
 def mark_expected(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of listed properties as expected failures."""
-    listed = {(one.target, one.property): one for one in read(config.rootpath / config.getoption("convverify_xfail"))}
+    listed = {(one.target, one.property): one for one in read(_found(config, config.getoption("convverify_xfail")))}
     for item in items:
         one = listed.get(target_of_test(item) or ("", ""))
         if one is not None:
