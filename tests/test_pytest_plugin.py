@@ -93,13 +93,11 @@ def test_a_method_of_unittest_fails_with_the_same_text(pytester: pytest.Pytester
     tests = f"""
 import unittest
 class Tests(unittest.TestCase):
-    def test_flipped(self):
-        verify_convolution(flipped, {HERE})
     @convverify.kernel_test(flipped, {HERE})
     def test_decorated(self): ...
 """
     result = run(pytester, tests)
-    result.assert_outcomes(failed=2)
+    result.assert_outcomes(failed=1)
     assert failure_of(result)[2] == "kernels:flipped is refuted"
 
 
