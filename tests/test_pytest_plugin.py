@@ -213,6 +213,12 @@ def test_options_are_those_of_check_and_the_command_line_wins(pytester: pytest.P
     assert made.workers >= 1
 
 
+def test_the_project_configures_what_neither_test_nor_command_line_says(pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml('[tool.convverify]\nmax-examples = 11\ntimeout = 4\nseed = 12\ndtype = "float64"\nhtml = "report.html"\n')
+    made = campaigns.plan(pytester.parseconfigure("--convverify-seed", "13"), "loops", {"max_examples": 3}).options
+    assert (made.max_examples, made.timeout, made.seed, made.dtypes) == (3, 4.0, 13, ("float64",))
+
+
 def test_a_seed_of_our_own_comes_before_that_of_hypothesis(pytester: pytest.Pytester) -> None:
     assert options.given(pytester.parseconfigure("--hypothesis-seed", "5", "--convverify-seed", "6"))["seed"] == 6
     assert (

@@ -26,7 +26,7 @@ from convverify.kernel import Kernel
 from convverify.options import Options
 from convverify.outcomes import HOLDS, NOT_JUDGED, REFUTES, Outcome, outcomes
 from convverify.pytest_plugin import RAN
-from convverify.pytest_plugin.options import corpus_of, given
+from convverify.pytest_plugin.options import configured, corpus_of, given
 from convverify.report import INTERRUPTED, Report
 from convverify.reporting.terminal import statistics_text
 from convverify.targets import find_kernel
@@ -71,13 +71,15 @@ _RESULTS = pytest.StashKey[dict[str, Result]]()
 
 
 def plan(config: pytest.Config, kernel: Any, options: Mapping[str, Any], place: str = "") -> Plan:
-    """Return the plan for a kernel: what the test says, then what the command line says; `place` tells kernels without a name apart.
+    """Return the plan for a kernel: what the project says, over that the test, over that the command line.
+
+    `place` tells kernels without a name apart.
 
     Raises TypeError or ValueError, naming the argument.
     """
     if isinstance(kernel, str) and ":" not in kernel:
         find_kernel(kernel)
-    chosen, given_kernel = prepare(kernel, {"corpus": corpus_of(config)} | dict(options) | given(config))
+    chosen, given_kernel = prepare(kernel, {"corpus": corpus_of(config)} | configured(config) | dict(options) | given(config))
     text = chosen.to_json() + (place if given_kernel else "")
     return Plan(chosen, given_kernel, hashlib.sha256(text.encode()).hexdigest()[:16])
 

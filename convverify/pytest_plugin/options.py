@@ -12,6 +12,7 @@ import click
 import pytest
 
 from convverify.cli import check
+from convverify.configuration import defaults, find
 from convverify.options import Options
 
 _DESTINATION = "convverify_option_"
@@ -63,6 +64,20 @@ def given(config: pytest.Config) -> dict[str, Any]:
         except click.ClickException as error:
             raise pytest.UsageError(error.format_message()) from None
     return values
+
+
+def configured(config: pytest.Config) -> dict[str, Any]:
+    """Return the options that the project's [tool.convverify] gives, as `convverify check` would take them.
+
+    Raises pytest.UsageError, in one sentence.
+    """
+    context = click.Context(check)
+    try:
+        found = find(config.rootpath)
+        values = defaults(check, *found) if found else {}
+        return {option.name: option.process_value(context, values[option.name]) for option in _shared() if option.name in values}
+    except click.ClickException as error:
+        raise pytest.UsageError(error.format_message()) from None
 
 
 def _as_seed(text: str) -> int:
