@@ -23,6 +23,7 @@ from convverify.options import DEFAULT_BUDGET, Options
 from convverify.problem import Problem
 from convverify.properties import judge
 from convverify.properties.values import matches_reference
+from convverify.references import load_reference
 from convverify.statistics import Statistics
 from convverify.styles import styles
 from convverify.targets import TargetError, find_kernel
@@ -243,13 +244,11 @@ class Campaign:
         start = time.perf_counter()
         try:
             loaded = tuple(find_kernel(name) for name in names)
-            if "tensorflow" in names:
-                from convverify.references import tensorflow
-
+            for name in names:
                 if self.journal:
                     self.journal.name_case("")
                 with self.watch("load"):
-                    tensorflow.load()
+                    load_reference(name)
         except TargetError as error:
             self.emit(Failed("usage", f"reference: {error}"))
             return False

@@ -17,6 +17,7 @@ from convverify.kernel import Kernel, make_kernel
 from convverify.kernels import kernels
 from convverify.mutants import mutants
 from convverify.references import references
+from convverify.references._packages import missing
 from convverify.registry import Registry
 from convverify.trial import told
 from convverify.unusual import unusual
@@ -63,6 +64,7 @@ def find_kernel(target: str, *, data_format: str | None = None, accuracy: str | 
             if target in registry:
                 entry = registry[target]
                 function, traits = entry.function, dict(entry.traits)
+                _require_packages(target)
                 break
         else:
             names = ", ".join(name for registry in SHIPPED[:2] for name in registry.names())
@@ -73,6 +75,16 @@ def find_kernel(target: str, *, data_format: str | None = None, accuracy: str | 
         )
     except (TypeError, ValueError) as error:
         raise TargetError(f"target {target!r}: {error}") from None
+
+
+def _require_packages(target: str) -> None:
+    """Raise TargetError where a shipped target needs an optional package that is not installed; import nothing."""
+    for registry in SHIPPED:
+        if target in registry:
+            traits = registry[target].traits
+            for package in traits.get("packages", ()):
+                if importlib.util.find_spec(package) is None:
+                    raise TargetError(f"{target!r} cannot be had: {missing(package, traits['extra'])}")
 
 
 def _load(target: str) -> Callable[..., Any]:

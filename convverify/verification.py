@@ -228,7 +228,7 @@ def environment() -> dict[str, str]:
     import platform
 
     found = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in ("convverify", "numpy", "tensorflow", "hypothesis", "numba", "ml_dtypes"):
+    for name in ("convverify", "numpy", "tensorflow", "hypothesis", "numba", "ml_dtypes", "torch", "jax", "onnxruntime", "scipy"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

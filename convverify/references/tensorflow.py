@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy.typing as npt
@@ -15,9 +11,24 @@ import numpy.typing as npt
 from convverify.kernels import problem_of
 from convverify.problem import Problem
 from convverify.references import references
+from convverify.references._packages import stderr_kept_back
 
 
-@references.register("tensorflow")
+@functools.cache
+def load() -> Any:
+    """Import TensorFlow, once, with what its libraries write to the C++ stderr kept back."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    with stderr_kept_back():
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        tf.constant(0.0)  # starts the runtime, which writes too
+    return tf
+
+
+@references.register("tensorflow", load=load)
 def conv2d(
     x: npt.NDArray[Any], w: npt.NDArray[Any], *, strides: Any = (1, 1), padding: Any = "VALID", dilations: Any = (1, 1), groups: int = 1
 ) -> npt.NDArray[Any]:
@@ -42,38 +53,6 @@ def refusal(problem: Problem) -> str:
     if any(extent + sum(pads) - kernel <= -2 * stride for extent, pads, kernel, stride in extents):
         return "TensorFlow refuses a kernel that exceeds the padded image by two strides or more"
     return ""
-
-
-@functools.cache
-def load() -> Any:
-    """Import TensorFlow, once, with what its libraries write to the C++ stderr kept back."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    with _stderr_kept_back():
-        import tensorflow as tf
-
-        tf.config.set_visible_devices([], "GPU")
-        tf.config.experimental.enable_tensor_float_32_execution(False)
-        tf.constant(0.0)  # starts the runtime, which writes too
-    return tf
-
-
-@contextmanager
-def _stderr_kept_back() -> Iterator[None]:
-    """Send file descriptor 2 to a temporary file; what was written is shown when an exception passes."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            file.seek(0)
-            os.write(kept, file.read()[-4000:])
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def version() -> str:
