@@ -1,6 +1,6 @@
-"""Write docs/agreement.md's tables: how frameworks do on problems of one feature at a time, and how far they agree with each other.
+"""Write docs/agreement.md: how frameworks do on problems of one feature at a time, and how far they agree with each other.
 
-    PYTHONPATH=. python docs/make_agreement_table.py --problems 24 --seed 0 > tables.md
+    PYTHONPATH=. python docs/make_agreement_table.py --problems 24 --seed 0 > docs/agreement.md
 
 Each framework computes the same cases in a process of its own, which is replaced where it dies.  Results are held against exact
 arithmetic, as `convverify check` does it.  Frameworks that are not installed are left out, and named on standard error.
@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -29,6 +30,27 @@ FRAMEWORKS = ("tensorflow", "torch", "jax", "onnxruntime", "onnxruntime_inputs",
 JUDGED = ("completes", "shape", "dtype", "exact_on_integers", "within_error_bound", "special_values")
 INTEGERS = ("integers", "long_integers", "cancelling_integers")
 Draw = Callable[[np.random.Generator, Problem], Problem]
+PACKAGES = ("tensorflow", "torch", "jax", "onnxruntime", "scipy", "opencv-python-headless", "numpy")
+TEXT = """# How far frameworks agree
+
+Each row is one feature, {count} problems of it. The same cases went to every framework; results were held against exact arithmetic, as
+`convverify check` does it. A cell counts the cases on which the framework was right. In bold are those on which it was wrong, raised an
+exception, or its process died; `-` means that it refuses all of them ([frameworks.md](frameworks.md) says what is refused), `refused` that
+it refuses some. Where rows do not name a dtype, it is float32, and the operands are integers: right means right to the last bit.
+
+Made with `PYTHONPATH=. python docs/make_agreement_table.py --problems {count} --seed {seed} > docs/agreement.md`; {versions}; on the CPU.
+"""
+PAIRS = """
+## With each other
+
+On how many of the cases of integers that both answered two frameworks returned the same bits, results of the wrong shape counted as other
+ones. Where two differ, it is the faults below; no two right results differ.
+"""
+FAULTS = """
+## Where one was wrong
+
+The first case of each row, for `convverify replay FRAMEWORK 'CASE'`. What stands behind them: [findings.md](findings.md).
+"""
 FORMS = ("VALID", "SAME", "equal", "four")
 
 
@@ -162,6 +184,14 @@ def cell(outcomes: Counter[str]) -> str:
     return ", ".join(parts + [f"{outcomes['refused']} refused"] * bool(outcomes["refused"]))
 
 
+def told_version(package: str) -> str:
+    """Return a distribution's name and version."""
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
+
+
 def table(rows: list[list[str]]) -> str:
     """Return rows as a table, the first its head."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
@@ -192,7 +222,10 @@ def main() -> None:
     for feature in features:
         numbers = [i for i, (name, _) in enumerate(posed) if name == feature]
         rows.append([feature, *(cell(Counter(answers[name][i][0].partition(":")[0] for i in numbers)) for name in answers)])
-    print(table(rows), "\n")
+    versions = ", ".join(told_version(package) for package in PACKAGES)
+    print(TEXT.format(count=arguments.problems, seed=arguments.seed, versions=versions))
+    print(table(rows))
+    print(PAIRS)
     rows = [["", *list(answers)[1:]]]
     for one in list(answers)[:-1]:
         rows.append(
@@ -204,7 +237,8 @@ def main() -> None:
                 ),
             ]
         )
-    print(table(rows), "\n")
+    print(table(rows))
+    print(FAULTS)
     told_of: set[tuple[str, str]] = set()
     for name, (i, (feature, case)) in itertools.product(answers, enumerate(posed)):
         outcome, _, sentence = answers[name][i]

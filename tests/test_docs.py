@@ -8,6 +8,7 @@ In README.md and docs/*.md:
 - `<!-- run -->` before a console block runs its `$ convverify`, `$ pytest` and `$ python` commands, and compares their output and exit
   status (`$ echo $?`);
 - where TensorFlow's faults are shown, that is compared with the version that has them alone;
+- `<!-- needs PACKAGE -->` before a block of Python, perhaps followed by `, run`: it is skipped where that package is not installed;
 - `<!-- may end the process -->` before a block of Python lets it: such is a finding about a reference.
 
 Numbers that depend on the machine or on time are compared as such; a line [...] stands for any lines.
@@ -15,6 +16,7 @@ Numbers that depend on the machine or on time are compared as such; a line [...]
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import re
@@ -128,10 +130,15 @@ def test_the_documentation_runs_as_it_says(page: Path, number: int, tmp_path: Pa
         if earlier.mark.startswith("file:"):
             (tmp_path / earlier.mark.removeprefix("file:").strip()).write_text(earlier.text)
     block = blocks[number]
+    mark = block.mark
+    if needed := re.match(r"needs (\w+)(?:, )?", mark):
+        if importlib.util.find_spec(needed[1]) is None:
+            pytest.skip(f"{needed[1]} is not installed: the extra {needed[1]} has it")
+        mark = mark[needed.end() :]
     if block.language == "python":
         done = run([sys.executable, "-c", block.text], tmp_path)
-        assert done.returncode == 0 or "may end the process" in block.mark, done.stderr
-        if block.mark == "run" or (block.mark == "run with tensorflow 2.21 on Linux" and HAS_FAULTS):
+        assert done.returncode == 0 or "may end the process" in mark, done.stderr
+        if mark == "run" or (mark == "run with tensorflow 2.21 on Linux" and HAS_FAULTS):
             assert_shows(block.following, done.stdout)
         return
     for command, output, status in commands_of(block.text):

@@ -30,7 +30,7 @@ def load() -> Any:
 def conv2d(
     x: npt.NDArray[Any], w: npt.NDArray[Any], *, strides: Any = (1, 1), padding: Any = "VALID", dilations: Any = (1, 1), groups: int = 1
 ) -> npt.NDArray[Any]:
-    """cv2.filter2D for each pair of channels, padded by cv2.copyMakeBorder with zeros (extra: opencv).
+    """cv2.filter2D for each pair of an input and an output channel (extra: opencv).
 
     Parameters and errors are those of `conv2d_loops`; NotImplementedError for what OpenCV does not take, and for kernels so large that
     filter2D computes by Fourier transforms, which other bounds hold for; ImportError where it is not installed.

@@ -25,7 +25,7 @@ def load() -> Any:
 def conv2d(
     x: npt.NDArray[Any], w: npt.NDArray[Any], *, strides: Any = (1, 1), padding: Any = "VALID", dilations: Any = (1, 1), groups: int = 1
 ) -> npt.NDArray[Any]:
-    """scipy.signal.correlate over height, width and channels, summed directly, for each image and output channel (extra: scipy).
+    """scipy.signal.correlate over height, width and channels, summed directly (extra: scipy).
 
     Parameters and errors are those of `conv2d_loops`; NotImplementedError for what SciPy does not take, ImportError where it is not
     installed.
