@@ -96,7 +96,7 @@ FEATURES: dict[str, Draw] = {
     "1x1 kernel": lambda rng, p: p.with_(kernel_height=1, kernel_width=1),
     "equal strides": lambda rng, p: p.with_(strides=(2, 2)),
     "unequal strides": lambda rng, p: p.with_(strides=((1, 2), (3, 1), (2, 3))[rng.integers(3)]),
-    "one output column, strides 1x2": lambda rng, p: p.with_(batch=2, in_channels=1, width=2, kernel_width=2, strides=(1, 2)),
+    "one output column, strides 1x2": lambda rng, p: p.with_(batch=2, in_channels=1, width=3, kernel_width=2, strides=(1, 2)),
     "strides larger than the kernel": lambda rng, p: p.with_(strides=(p.kernel_height + 1, p.kernel_width + 2)),
     "SAME": lambda rng, p: p.with_(padding="SAME"),
     "SAME, strides": lambda rng, p: p.with_(padding="SAME", strides=((2, 2), (2, 1), (3, 2))[rng.integers(3)]),
