@@ -75,6 +75,7 @@ class Campaign:
         self._recent: deque[str] = deque(maxlen=500)
         self._unreferenced: list[Trial] = []
         self._findings, self._since_finding, self._first_found = 0, 0, 0.0
+        self._refuted: set[str] = set()
         self._start = self._told = time.perf_counter()
         self._position = (0, 0)
         self._blamed: set[tuple[str, str]] = set()
@@ -232,7 +233,8 @@ class Campaign:
         if not self._findings:
             self._first_found = time.perf_counter()
         self._findings += 1
-        history = tuple(self._recent)[:-1] if self._findings <= 2 else ()
+        history = () if finding.property in self._refuted else tuple(self._recent)[:-1]
+        self._refuted.add(finding.property)
         self.emit(Found(line, finding.property, finding.sentence, number, history))
 
     def _load_references(self) -> bool:

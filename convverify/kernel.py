@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,15 @@ class Kernel:
         """Call the function with operands in its own axis order, and with the parameters that it declares."""
         arguments = {spelling: _value(problem, name, for_call=True) for name, spelling in self.keywords.items()}
         return self.function(x, w, **arguments)
+
+
+def declaring(keywords: Iterable[str]) -> Kernel:
+    """Return a kernel to ask what its signature takes, not to be called: for processes that must not call the one under test."""
+
+    def never_called(x: Any, w: Any) -> Any:
+        raise AssertionError("the kernel under test is called in other processes alone")
+
+    return Kernel("declared", never_called, {name: name for name in keywords})
 
 
 def _value(problem: Problem, name: str, *, for_call: bool = False) -> Any:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from convverify.case import Array, Case
-from convverify.kernel import DATA_FORMATS
+from convverify.companions import companion
+from convverify.kernel import DATA_FORMATS, NEUTRAL, declaring
 from convverify.naming import is_nameable
 from convverify.report import Counterexample, Report
 from convverify.reporting.plain import printable
@@ -52,9 +53,10 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
     from convverify.properties.values import worst_index
 
     case = Case.parse(example.case)
-    keywords = report.started.keywords if report.started else ()
     lines = ["import numpy as np", *_import_lines(report.options.target)]
-    x_axes, w_axes = DATA_FORMATS[report.options.data_format or (report.started.data_format if report.started else "NHWC")]
+    if called := _calls(report, example):
+        return [*lines, *_sequence(report, called)]
+    x_axes, w_axes = _axes(report)
     if case.is_plain and case.problem.dtype != "bfloat16":
         x, w = case.values()
         lines += [*_array_lines("x", x.transpose(x_axes), case), *_array_lines("w", w.transpose(w_axes), case)]
@@ -64,7 +66,7 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
         lines.append(f"x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))")
     problem = case.problem
     arguments = {"strides": problem.strides, "padding": problem.tf_padding, "dilations": problem.dilations, "groups": problem.groups}
-    spelled = "".join(f", {_spelling(report, name)}={value!r}" for name, value in arguments.items() if name in keywords)
+    spelled = "".join(f", {_spelling(report, name)}={value!r}" for name, value in arguments.items() if name in _keywords(report))
     if case.calls > 1:
         lines.append(f"for _ in range({case.calls}):")
         lines.append(f"    y = kernel(x, w{spelled})")
@@ -78,6 +80,47 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
         shape = tuple(problem.output_shape[axis] for axis in x_axes)
         lines.append(f"print(np.shape(y), 'should be', {shape!r})")
     return lines
+
+
+def _axes(report: Report) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return DATA_FORMATS[report.options.data_format or (report.started.data_format if report.started else "NHWC")]
+
+
+def _keywords(report: Report) -> tuple[str, ...]:
+    return report.started.keywords if report.started else ()
+
+
+def _calls(report: Report, example: Counterexample) -> list[str]:
+    """Return the cases to call one after the other, where it takes more than one call to see the fault in the numbers."""
+    if example.history:
+        return [*example.history, example.case]
+    if example.property == "repeatable":
+        return [example.case] * 2
+    if example.property == "order_of_calls":
+        return [example.case, str(companion(Case.parse(example.case), declaring(_keywords(report)))), example.case]
+    return []
+
+
+def _sequence(report: Report, called: list[str]) -> list[str]:
+    """Return lines that call the kernel on one case after the other, and count the elements that are not exact."""
+    spelled = "".join(
+        f", {_spelling(report, name)}=p.{'tf_padding' if name == 'padding' else name}" for name in NEUTRAL if name in _keywords(report)
+    )
+    x_axes, w_axes = _axes(report)
+    result = "y" if x_axes == (0, 1, 2, 3) else "np.transpose(y, (0, 2, 3, 1))"
+    return [
+        "from convverify.case import Case",
+        "from convverify.references.exact import convolve",
+        "for line in (",
+        *(f"    {line!r}," for line in called),
+        "):",
+        "    case = Case.parse(line)",
+        "    p, (x, w) = case.problem, case.operands(((0, 1, 2, 3), (0, 1, 2, 3)))",
+        "    right = convolve(p, x.values.astype(float), w.values.astype(float))",
+        f"    x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))",
+        f"    y = kernel(x, w{spelled})",
+        f"    print(np.count_nonzero({result} != right), 'elements are not exact:', line)",
+    ]
 
 
 def _spelling(report: Report, name: str) -> str:

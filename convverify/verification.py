@@ -21,7 +21,8 @@ from convverify.second_opinion import SecondOpinion
 from convverify.statistics import Statistics
 from convverify.targets import find_kernel
 
-_REPORTED = 3  # distinct properties whose counterexamples are shrunk and shown
+_REPORTED = 3  # counterexamples to distinct properties that are shown
+_EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
 
 
@@ -160,18 +161,34 @@ class Verification:
         for found in sorted(self.found, key=lambda found: (ranks.index(found.property), found.number)):
             chosen.setdefault(_family(found), found)
         opinion = SecondOpinion(self.options)
+        fleeting: list[Counterexample] = []
         try:
-            for found in list(chosen.values())[:_REPORTED]:
+            for found in list(chosen.values())[:_EXPLAINED]:
                 family = _family(found)
                 same = [other.case for other in self.found if _family(other) == family]
                 example = self.confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
                 self._explained.add(family)
                 if any((example.property, example.case) == (other.property, other.case) for other in self.counterexamples):
                     continue  # two properties met the same fault
+                if not example.reproduced:
+                    fleeting.append(example)
+                    continue
                 note = opinion.on(example) if not self.counterexamples else ""
                 self.counterexamples.append(self._with_file(example, note))
+                if len(self.counterexamples) == _REPORTED:
+                    break
         finally:
             opinion.close()
+            self._keep_fleeting(fleeting)
+
+    def _keep_fleeting(self, fleeting: list[Counterexample]) -> None:
+        """Report what was not seen again where there is nothing better; else mention it: the fault that was seen is likely its cause."""
+        self.counterexamples.sort(key=lambda example: len(example.history))  # one that needs no history says more
+        if self.counterexamples:
+            for example in fleeting:
+                self._warn(f"{example.property} was refuted once, and not again in a fresh process: {example.case}")
+        else:
+            self.counterexamples += [self._with_file(example, "") for example in fleeting[:_REPORTED]]
 
     def _with_file(self, example: Counterexample, note: str) -> Counterexample:
         """Put the shrunk case into the corpus in place of the one that was found."""
