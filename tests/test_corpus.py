@@ -110,3 +110,10 @@ def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
     corpus.remove(str(path))
     corpus.remove(str(path))
     assert list(corpus.load(tmp_path, "mine:kernel")) == []
+
+
+def test_a_file_may_be_read_by_whoever_may_read_new_files(tmp_path: Path) -> None:
+    (tmp_path / "ordinary").write_text("")
+    corpus.write_whole(tmp_path / "whole", b"bytes")
+    assert (tmp_path / "whole").read_bytes() == b"bytes"
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
