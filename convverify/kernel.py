@@ -52,8 +52,11 @@ class Kernel:
 
     def __call__(self, x: Any, w: Any, problem: Problem) -> Any:
         """Call the function with operands in its own axis order, and with the parameters that it declares."""
-        arguments = {spelling: _value(problem, name, for_call=True) for name, spelling in self.keywords.items()}
-        return self.function(x, w, **arguments)
+        return self.function(x, w, **self.arguments(problem))
+
+    def arguments(self, problem: Problem) -> dict[str, Any]:
+        """Return what the function is called with besides the operands, in its own spelling."""
+        return {spelling: _value(problem, name, for_call=True) for name, spelling in self.keywords.items()}
 
 
 def declaring(keywords: Iterable[str]) -> Kernel:

@@ -1,0 +1,65 @@
+"""Smaller problems for kernels that are too slow for the whole one: the same convolution on fewer images, rows and columns."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+
+from convverify.problem import Problem
+
+_FIRST = 1 << 15  # multiply-adds of the first problem that a kernel is tried on
+_GROWTH = 8
+_TIMES = 2  # of which the shorter one counts: a machine that is busy with something else is no reason for a smaller problem
+_SIGNIFICANT = 0.05  # of the time allowed: what takes as long as this tells how long more takes
+
+
+def reduced(problem: Problem, macs: int) -> Problem:
+    """Return the problem with fewer images, then fewer output rows, columns, and output channels: about `macs` multiply-adds.
+
+    Kernel, strides, dilations, padding and input channels stay.  Where even one output pixel of one channel to a group has more, that.
+    """
+    if problem.macs <= macs:
+        return problem
+    smaller = problem.with_(batch=max(1, problem.batch * macs // problem.macs))
+    for name, axis in (("height", 1), ("width", 2)):
+        if smaller.macs > macs:
+            smaller = smaller.with_(**{name: _extent(smaller, name, axis, max(1, smaller.output_shape[axis] * macs // smaller.macs))})
+    if smaller.macs > macs:
+        each = max(1, smaller.out_channels // smaller.groups * macs // smaller.macs)
+        smaller = smaller.with_(out_channels=smaller.groups * each)
+    return smaller
+
+
+def _extent(problem: Problem, name: str, axis: int, outputs: int) -> int:
+    """Return the least extent of the image that gives as many outputs."""
+    extents = range(1, getattr(problem, name) + 1)
+    return extents[bisect_left(extents, outputs, key=lambda extent: problem.with_(**{name: extent}).output_shape[axis])]
+
+
+def affordable(call: Callable[[Problem], None], problem: Problem, longest: float, wanted: float) -> Problem:
+    """Return what one can time of a problem: all of it where a call takes `longest` seconds at most, else what takes about `wanted`.
+
+    `call` calls the kernel on a problem of that kind.  Small problems are tried first, so that none is begun whose end nobody can
+    wait for.
+    """
+    macs, before = _FIRST, (0, 0.0)
+    while True:
+        trial = reduced(problem, macs)
+        call(trial)
+        seconds = min(_seconds(call, trial) for _ in range(_TIMES))
+        if trial == problem and seconds <= longest:
+            return problem
+        if trial == problem or (seconds > _SIGNIFICANT * longest and (before[0] or seconds * _GROWTH > longest)):
+            each = max(seconds - before[1], 1e-9) / (trial.macs - before[0])  # what a multiply-add costs, a call's fixed cost aside
+            if trial != problem and seconds + (problem.macs - trial.macs) * each <= longest:
+                return problem
+            return reduced(problem, max(1, int(wanted / each)))
+        before = (trial.macs, seconds)
+        macs *= _GROWTH
+
+
+def _seconds(call: Callable[[Problem], None], problem: Problem) -> float:
+    start = time.perf_counter()
+    call(problem)
+    return time.perf_counter() - start
