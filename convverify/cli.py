@@ -80,6 +80,15 @@ def _workers(context: click.Context, parameter: click.Parameter, text: str) -> i
     return int(text)
 
 
+def _numbers(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[int, ...]:
+    """Let an option for numbers be given several times, or once with commas."""
+    texts = _names(context, parameter, value)
+    for text in texts:
+        if not text.isdigit():
+            raise click.UsageError(f"{parameter.opts[0].lstrip('-')} must be numbers from 1, not {text!r}")
+    return tuple(int(text) for text in texts)
+
+
 _SHARED = [
     click.option(
         "--layout",
@@ -173,6 +182,29 @@ def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
         seed = secrets.randbelow(2**32)
     written = {form: values.pop(form) for form in ("html", "junit", "json")}
     return run.check(targets, values | {"seed": seed}, written, told(click.get_current_context()))
+
+
+@main.command()
+@click.argument("kernels", nargs=-1, required=True, shell_complete=_complete_target, metavar="KERNEL...")
+@click.option("--against", default="tensorflow", show_default=True, metavar="TARGET", help="What ratios are to.")
+@click.option("--suite", "suites", multiple=True, callback=_names, metavar="NAMES", help="Suites or files of problems (default: article).")
+@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Time this problem (may be given several times).")
+@click.option(
+    "--batch", "batches", multiple=True, callback=_numbers, metavar="NUMBERS", help="Batches of the problems (default: their own)."
+)
+@click.option("--dtype", "dtypes", multiple=True, callback=_names, help="float16, bfloat16, float32, float64 (default: the problems').")
+@click.option("--threads", type=int, default=0, help="Threads for every kernel (default: one for each processor).")
+@click.option("--rounds", type=int, default=15, show_default=True, help="Rounds in which all kernels are timed.")
+@click.option("--max-time", type=float, default=5.0, show_default=True, help="Seconds for the timing of one problem.")
+@click.option("--check-examples", type=int, default=100, show_default=True, help="Problems of the short campaign before (0: none).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the operands and of the campaign.")
+@click.option("--plot", "plot_file", type=click.Path(dir_okay=False), help="Draw the figures, as PNG or SVG by the file's ending.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write everything as JSON.")
+def compare(kernels: tuple[str, ...], plot_file: str | None, json_file: str | None, **values: Any) -> int:
+    """Verify kernels on some problems, then time them: 0, or 1 where one of them is wrong and not timed."""
+    from convverify.reporting import compare as command
+
+    return command.compare(kernels, values, plot_file, json_file)
 
 
 @main.command()

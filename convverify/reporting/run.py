@@ -30,7 +30,7 @@ def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, s
 
     `written` holds the files to write, by their form; `source` says which configuration file has decided which options.
     """
-    console = _console()
+    console = make_console()
     reports: list[Report] = []
     files.check_places(written)
     for target in targets:
@@ -61,7 +61,8 @@ def _announce(report: Report, console: Console) -> None:
             print(line)
 
 
-def _console() -> Console:
+def make_console() -> Console:
+    """Return where reports go: 100 columns where that is no terminal."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=100)
@@ -89,7 +90,7 @@ def mutants(
         chosen = kill_matrix.choose(names)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    console = _console()
+    console = make_console()
     rows = kill_matrix.run(
         chosen, range(seed, seed + seeds), max_examples, jobs,
         lambda row: console.print(kill_matrix.line(row), soft_wrap=True, markup=False),
@@ -108,7 +109,7 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
     """Judge one case and print what comes of it; return the exit status."""
     references = values.pop("references")
     options = _options(target, values)
-    console = _console()
+    console = make_console()
     try:
         parsed, history = read_case(case)
         example, probe = judge_once(options, parsed, history)

@@ -1,0 +1,62 @@
+"""What `convverify compare` does: check the options, compare, and show the outcome."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from convverify import corpus
+from convverify.compare.comparison import ReferenceUnavailable, Runner
+from convverify.compare.options import CompareOptions
+from convverify.compare.results import Comparison
+from convverify.reporting import files
+from convverify.reporting.compare_text import CompareProgress, show_comparison
+from convverify.reporting.plain import one_line
+from convverify.reporting.run import make_console
+
+
+def compare(kernels: tuple[str, ...], values: dict[str, Any], plot_file: str | None, json_file: str | None) -> int:
+    """Compare kernels and print the tables; return the exit status."""
+    console = make_console()
+    _check_files(plot_file, json_file)
+    progress = CompareProgress(console)
+    try:
+        runner = Runner(CompareOptions(tuple(dict.fromkeys(kernels)), **values), progress)
+        comparison = runner.run()
+    except (ValueError, TypeError) as error:  # TargetError among them
+        raise click.UsageError(str(error)) from None
+    except ReferenceUnavailable as error:
+        print(f"convverify: {one_line(str(error))}", file=sys.stderr)
+        return 3
+    finally:
+        progress.close()
+    show_comparison(comparison, console)
+    _write(comparison, plot_file, json_file)
+    return comparison.exit_status
+
+
+def _check_files(plot_file: str | None, json_file: str | None) -> None:
+    """Raise UsageError for what could not be written after all the work is done."""
+    files.check_places({"plot": plot_file, "json": json_file})
+    if plot_file:
+        if Path(plot_file).suffix.lower() not in (".png", ".svg"):
+            raise click.UsageError(f"plot must be a file whose name ends in .png or .svg, not {plot_file!r}")
+        from convverify.reporting import plots
+
+        if not plots.is_available():
+            raise click.UsageError("plot needs matplotlib, which is not installed: pip install 'convverify[plot]'")
+
+
+def _write(comparison: Comparison, plot_file: str | None, json_file: str | None) -> None:
+    try:
+        if json_file:
+            corpus.write_whole(Path(json_file), comparison.to_json() + "\n")
+        if plot_file and comparison.rows:
+            from convverify.reporting import plots
+
+            plots.write(comparison, Path(plot_file))
+    except OSError as error:
+        raise click.UsageError(f"file {error.filename or ''!r} cannot be written: {error.strerror}") from None
