@@ -36,21 +36,23 @@ class Block(NamedTuple):
 
 
 def blocks_of(problem: Problem, pixels: int) -> list[Block]:
-    """Cut the output into blocks of about `pixels` output pixels, and as equal as can be; at least one pixel each."""
+    """Cut the output into blocks of at most `pixels` output pixels (one at least), as equal as can be, and an even number of them."""
     batch, rows, columns, _ = problem.output_shape
     if pixels >= rows * columns:
-        return [Block(*piece, 0, rows, 0, columns) for piece in _even(batch, pixels // (rows * columns))]
+        return [Block(*piece, 0, rows, 0, columns) for piece in _pieces(batch, pixels // (rows * columns), 1)]
     if pixels >= columns:
-        pieces = list(_even(rows, pixels // columns))
+        pieces = _pieces(rows, pixels // columns, batch)
         return [Block(n, n + 1, *piece, 0, columns) for n in range(batch) for piece in pieces]
-    pieces = list(_even(columns, max(1, pixels)))
+    pieces = _pieces(columns, max(1, pixels), batch * rows)
     return [Block(n, n + 1, i, i + 1, *piece) for n in range(batch) for i in range(rows) for piece in pieces]
 
 
-def _even(extent: int, most: int) -> Iterator[tuple[int, int]]:
+def _pieces(extent: int, most: int, times: int) -> list[tuple[int, int]]:
+    """Cut `extent` into pieces of at most `most`; an odd number of blocks (`times` as many) would leave one of two threads idle."""
     count = -(-extent // most)
-    for piece in range(count):
-        yield extent * piece // count, extent * (piece + 1) // count
+    if count * times > 1 and count * times % 2 and count < extent:
+        count += 1
+    return [(extent * piece // count, extent * (piece + 1) // count) for piece in range(count)]
 
 
 class Scratch(threading.local):
@@ -65,9 +67,10 @@ class Scratch(threading.local):
         for extent in shape:
             needed *= extent
         buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < needed + _ALIGNMENT:
-            self._buffers[name] = buffer = np.empty(max(needed, 1 << 14) + _ALIGNMENT, np.uint8)
-        return np.ndarray(shape, dtype, buffer, -buffer.ctypes.data % _ALIGNMENT)
+        if buffer is None or buffer.size < needed:
+            fresh = np.empty(max(needed, 1 << 14) + _ALIGNMENT, np.uint8)
+            self._buffers[name] = buffer = fresh[-fresh.ctypes.data % _ALIGNMENT :]
+        return np.ndarray(shape, dtype, buffer)
 
 
 _ALIGNMENT = 64  # bytes: a cache line, and the longest vector register

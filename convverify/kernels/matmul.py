@@ -25,11 +25,12 @@ from convverify.kernels.depthwise import depthwise
 from convverify.problem import Problem
 from convverify.threads import run_pieces, single_threaded_blas, thread_count
 
-_PATCHES = 3 << 19  # bytes of a block's patches
+_PATCHES = 2 << 20  # bytes of a block's patches
 _MOST_PATCHES = 12 << 20  # bytes: at most this where the weights are many, to be packed by BLAS for each block
 _STRIP = 12 << 20  # bytes of the pixels that a block's windows skip or cover
 _COLUMNS = 2 << 20  # bytes of a block's columns
-_GEMM_PIXELS = 192  # rows of a product from which on packing the weights costs little
+_GEMM_PIXELS = 400  # rows of a product from which on packing the weights costs little
+_ROW_PIXELS = 192  # the same for one row of outputs, whose columns are copied at less cost than its patches
 _SHORT = 32  # elements: runs of at most this many are copied at a cost for each run
 _FEW_PIXELS = 384  # of the whole output: fewer do not make two blocks
 _LEAST_WORK = 1 << 22  # multiply-adds that are worth a block of their own
@@ -87,12 +88,12 @@ def plan(problem: Problem) -> Plan:
     pixels = max(_PATCHES // patch, min(_GEMM_PIXELS, _MOST_PATCHES // patch))
     enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), _GEMM_PIXELS)
     by_columns = problem.groups == 1 < problem.kernel_height and problem.dilations[0] == 1
-    if by_columns and columns >= (_GEMM_PIXELS // 2 if run <= _SHORT else _GEMM_PIXELS):
+    if by_columns and columns >= (_ROW_PIXELS // 2 if run <= _SHORT else _ROW_PIXELS):
         fitting = _COLUMNS // (columns * run * itemsize) - problem.kernel_height
         pixels = columns * max(1, fitting // problem.strides[0])
     else:
         images = min(batch, min(pixels, enough) // (rows * columns))
-        by_columns = by_columns and run <= _SHORT and images * columns >= _GEMM_PIXELS // 2
+        by_columns = by_columns and run <= _SHORT and images * columns >= _ROW_PIXELS // 2
     pixels = min(pixels, enough, _STRIP // (problem.strides[0] * problem.strides[1] * problem.in_channels * itemsize))
     return Plan(blocks_of(problem, pixels), [slice(0, outputs)], by_columns)
 
