@@ -27,6 +27,8 @@ THREADED = (  # large enough for threads; every way that matmul can go
     "x=2x50x51x20 w=1x1x20x64",
     "x=2x40x41x40 w=3x3x1x40 padding=SAME",
     "x=2x40x41x40 w=3x3x1x80 strides=2x2 padding=SAME",
+    "x=2x60x61x40 w=3x3x1x40 strides=2x2 padding=SAME",
+    "x=3x70x50x30 w=3x5x1x30 strides=3x2 padding=4,1,0,3 dilations=2x1",
     "x=2x40x41x32 w=3x3x8x64 strides=1x2 padding=2,1,0,3 dilations=2x1",
     "x=40x16x17x3 w=3x3x3x16",
     "x=45x17x16x2 w=5x3x2x16 strides=2x3 padding=SAME",
@@ -49,6 +51,14 @@ def test_integer_operands_give_exact_results_on_every_form_of_problem(kernel):
         expected = convolve(problem, x.astype(np.float64), w.astype(np.float64))
         assert y.dtype == x.dtype, problem
         np.testing.assert_array_equal(y.astype(np.float64), expected.astype(x.dtype).astype(np.float64), err_msg=str(problem))
+
+
+@pytest.mark.parametrize("line", THREADED)
+def test_integer_operands_give_exact_results_whichever_way_is_taken(line):
+    problem = Problem.parse(line)
+    x, w = integer_operands(problem)
+    expected = convolve(problem, x.astype(np.float64), w.astype(np.float64))
+    np.testing.assert_array_equal(conv2d_matmul(x, w, **arguments(problem)), expected)
 
 
 @KERNELS

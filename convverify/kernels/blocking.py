@@ -35,24 +35,36 @@ class Block(NamedTuple):
         return (self.image_end - self.image) * (self.row_end - self.row) * (self.column_end - self.column)
 
 
-def blocks_of(problem: Problem, pixels: int) -> list[Block]:
-    """Cut the output into blocks of at most `pixels` output pixels (one at least), as equal as can be, and an even number of them."""
-    batch, rows, columns, _ = problem.output_shape
+def blocks_of(problem: Problem, pixels: int, region: Block | None = None) -> list[Block]:
+    """Cut the output, or a region of it, into blocks of at most `pixels` output pixels (one at least), as equal as can be.
+
+    There is an even number of them where that can be: an odd one would leave one of two threads idle.
+    """
+    image, image_end, row, row_end, column, column_end = region or whole_output(problem)
+    images, rows, columns = image_end - image, row_end - row, column_end - column
+    if not images * rows * columns:
+        return []
     if pixels >= rows * columns:
-        return [Block(*piece, 0, rows, 0, columns) for piece in _pieces(batch, pixels // (rows * columns), 1)]
+        return [Block(*piece, row, row_end, column, column_end) for piece in _pieces(image, images, pixels // (rows * columns), 1)]
     if pixels >= columns:
-        pieces = _pieces(rows, pixels // columns, batch)
-        return [Block(n, n + 1, *piece, 0, columns) for n in range(batch) for piece in pieces]
-    pieces = _pieces(columns, max(1, pixels), batch * rows)
-    return [Block(n, n + 1, i, i + 1, *piece) for n in range(batch) for i in range(rows) for piece in pieces]
+        pieces = _pieces(row, rows, pixels // columns, images)
+        return [Block(n, n + 1, *piece, column, column_end) for n in range(image, image_end) for piece in pieces]
+    pieces = _pieces(column, columns, max(1, pixels), images * rows)
+    return [Block(n, n + 1, i, i + 1, *piece) for n in range(image, image_end) for i in range(row, row_end) for piece in pieces]
 
 
-def _pieces(extent: int, most: int, times: int) -> list[tuple[int, int]]:
-    """Cut `extent` into pieces of at most `most`; an odd number of blocks (`times` as many) would leave one of two threads idle."""
+def _pieces(start: int, extent: int, most: int, times: int) -> list[tuple[int, int]]:
+    """Cut `extent` into pieces of at most `most`, so that there is an even number of them, `times` as many included, where it can be."""
     count = -(-extent // most)
     if count * times > 1 and count * times % 2 and count < extent:
         count += 1
-    return [(extent * piece // count, extent * (piece + 1) // count) for piece in range(count)]
+    return [(start + extent * piece // count, start + extent * (piece + 1) // count) for piece in range(count)]
+
+
+def whole_output(problem: Problem) -> Block:
+    """Return all pixels of the output."""
+    batch, rows, columns, _ = problem.output_shape
+    return Block(0, batch, 0, rows, 0, columns)
 
 
 class Scratch(threading.local):
@@ -99,6 +111,12 @@ class Axis:
         """Pixels in the strip of `count` outputs."""
         return (self.kernel - 1) * self.step(count) + (count - 1) * self.stride + 1
 
+    def inside(self, count: int) -> tuple[int, int]:
+        """Return (first, end) of those of `count` outputs whose windows do not reach into a pad."""
+        first = min(count, -(-self.pad // self.stride))
+        end = (self.extent + self.pad - (self.kernel - 1) * self.dilation - 1) // self.stride + 1
+        return first, max(first, min(count, end))
+
     def segments(self, first: int, count: int) -> Iterator[tuple[slice, slice, slice, slice]]:
         """Yield (pad before, image part, pad after) as slices of the strip, and the slice of the image that goes there."""
         start, span, step = first * self.stride - self.pad, (count - 1) * self.stride + 1, self.step(count)
@@ -127,15 +145,20 @@ class Windows:
     def __init__(self, problem: Problem, x: Array, dtype: Any, repeat: int = 1) -> None:
         self.problem, self.x, self.dtype, self.repeat = problem, x, dtype, repeat
         self.axes = axes_of(problem)
+        batch, rows, columns, _ = problem.output_shape
+        self.inside = Block(0, batch, *self.axes[0].inside(rows), *self.axes[1].inside(columns))
+        """The outputs whose windows do not reach into a pad."""
         plain = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned and repeat == 1
-        self.whole = self._view(x, problem.output_shape[1], problem.output_shape[2], False) if plain and not any_pad(problem) else None
+        self.over_x = self._over_x() if plain and self.inside.pixels else None
 
     def of(self, block: Block) -> Array:
         """Return (images, rows, columns, kernel height, kernel width, channels * repeat), read-only in spirit, of self.dtype."""
-        if self.whole is not None:
-            return self.whole[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]
         vertical, horizontal = self.axes
         rows, columns = block.row_end - block.row, block.column_end - block.column
+        if self.over_x is not None:
+            row, column = block.row - self.inside.row, block.column - self.inside.column
+            if row >= 0 <= column and block.row_end <= self.inside.row_end and block.column_end <= self.inside.column_end:
+                return self.over_x[block.image : block.image_end, row : row + rows, column : column + columns]
         shape = (block.image_end - block.image, vertical.length(rows), horizontal.length(columns), self.problem.in_channels, self.repeat)
         strip = scratch.array("strip", shape, self.dtype)
         source = self.x[block.image : block.image_end, ..., None]
@@ -152,7 +175,14 @@ class Windows:
                 strip[:, inside, within] = source[:, image_rows, image_columns]
         return self._view(strip, rows, columns, True)
 
-    def _view(self, pixels: Array, rows: int, columns: int, is_strip: bool) -> Array:
+    def _over_x(self) -> Array:
+        (vertical, horizontal), inside = self.axes, self.inside
+        first_row = inside.row * vertical.stride - vertical.pad
+        first_column = inside.column * horizontal.stride - horizontal.pad
+        first = (first_row * horizontal.extent + first_column) * self.problem.in_channels * self.x.itemsize
+        return self._view(self.x, inside.row_end - inside.row, inside.column_end - inside.column, False, first)
+
+    def _view(self, pixels: Array, rows: int, columns: int, is_strip: bool, first: int = 0) -> Array:
         vertical, horizontal = self.axes
         channels = self.problem.in_channels * self.repeat
         by_channel = pixels.itemsize  # computed, not taken from the array: NumPy allows any stride on an axis of extent 1
@@ -162,6 +192,7 @@ class Windows:
             (pixels.shape[0], rows, columns, vertical.kernel, horizontal.kernel, channels),
             self.dtype,
             pixels,
+            first,
             strides=(
                 by_row * pixels.shape[1],
                 by_row * vertical.stride,
@@ -171,9 +202,3 @@ class Windows:
                 by_channel,
             ),
         )
-
-
-def any_pad(problem: Problem) -> bool:
-    """Return whether any window reaches into a pad."""
-    (top, bottom), (left, right) = problem.pads
-    return bool(top or bottom or left or right)

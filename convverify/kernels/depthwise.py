@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratch
+from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratch, whole_output
 from convverify.problem import Problem
 from convverify.threads import run_pieces
 
 _ROW = 8192  # elements of a row of repeated weights: shorter rows copy more of the strip twice, longer ones leave the cache
 _BLOCK = 1 << 17  # elements of an output block: with its strip it stays in the second-level cache
+_LARGE = 1 << 20  # bytes of x: where windows stride over more, to copy it to strips costs more than to compute apart what lies at the pads
 
 
 def depthwise(problem: Problem, x: Array, weights: Array, y: Array, threads: int) -> None:
@@ -25,10 +26,14 @@ def depthwise(problem: Problem, x: Array, weights: Array, y: Array, threads: int
     # With stride 1 the windows of neighbouring pixels lie one pixel apart, like the pixels of the output.
     merged = problem.strides[1] == 1
     tile = min(columns, max(1, _ROW // channels)) if merged else 1
-    repeated = np.empty((problem.kernel_height, problem.kernel_width, tile, channels), dtype)
+    repeated = scratch.array("repeated", (problem.kernel_height, problem.kernel_width, tile, channels), dtype)
     repeated[...] = weights
     pixels = max(1, _BLOCK // (channels * problem.strides[0] * problem.strides[1]))
-    blocks = [part for block in blocks_of(problem, pixels) for part in (_split(block, tile) if merged else [block])]
+    if merged:
+        blocks = [part for block in blocks_of(problem, pixels) for part in _split(block, tile)]
+    else:
+        regions = _regions(whole_output(problem), windows.inside) if x.nbytes >= _LARGE else [whole_output(problem)]
+        blocks = [block for region in regions for block in blocks_of(problem, pixels, region)]
 
     def compute(block: Block) -> None:
         target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]
@@ -43,6 +48,17 @@ def depthwise(problem: Problem, x: Array, weights: Array, y: Array, threads: int
             target[...] = result
 
     run_pieces(compute, blocks, threads)
+
+
+def _regions(whole: Block, inside: Block) -> list[Block]:
+    """The pixels inside, whose windows are read from x as it lies, and what is left of the whole above, below, left and right of them."""
+    return [
+        inside,
+        whole._replace(row_end=inside.row),
+        whole._replace(row=inside.row_end),
+        inside._replace(column=whole.column, column_end=inside.column),
+        inside._replace(column=inside.column_end, column_end=whole.column_end),
+    ]
 
 
 def _split(block: Block, tile: int) -> list[Block]:
