@@ -32,7 +32,8 @@ _COLUMNS = 2 << 20  # bytes of a block's columns
 _GEMM_PIXELS = 400  # rows of a product from which on packing the weights costs little
 _ROW_PIXELS = 192  # the same for one row of outputs, whose columns are copied at less cost than its patches
 _SHORT = 32  # elements: runs of at most this many are copied at a cost for each run
-_FEW_PIXELS = 384  # of the whole output: fewer do not make two blocks
+_FEW_PIXELS = 384  # of the whole output: fewer do not make blocks of which each is worth packing the weights
+_HALVED = 128  # pixels of the whole output that make two blocks yet, rather than patches that all threads wait for
 _LEAST_WORK = 1 << 22  # multiply-adds that are worth a block of their own
 _BALANCE = 8  # blocks, so that threads of unequal speed end together
 _THREADED = 1 << 21  # multiply-adds that are worth waking another thread for
@@ -82,7 +83,9 @@ def plan(problem: Problem) -> Plan:
     run = problem.kernel_width * problem.in_channels
     patch = problem.kernel_height * run * itemsize
     if total <= _FEW_PIXELS and outputs >= 128 and total * patch <= _MOST_PATCHES:
-        count = min(4, outputs // 128)
+        if total >= _HALVED and patch > problem.in_channels * itemsize:  # halves are copied by two threads, slices share one copy
+            return Plan(blocks_of(problem, -(-total // 2)), [slice(0, outputs)], False)
+        count = max(min(2, outputs // 128), min(4, outputs // 256))
         edges = [outputs * piece // count // 16 * 16 for piece in range(count)] + [outputs]
         return Plan(blocks_of(problem, total), [slice(low, high) for low, high in itertools.pairwise(edges)], False)
     pixels = max(_PATCHES // patch, min(_GEMM_PIXELS, _MOST_PATCHES // patch))
