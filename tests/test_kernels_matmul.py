@@ -140,6 +140,7 @@ def test_a_special_value_stays_in_the_windows_that_hold_it(line, value):
     [
         "x=64x56x56x64 w=3x3x64x64 padding=SAME",
         "x=256x32x32x3 w=3x3x3x16",
+        "x=8x28x28x1024 w=3x3x1024x16 padding=SAME",
         "x=64x56x56x32 w=3x3x1x32 padding=SAME",
         "x=1x3x60000x16 w=3x3x16x8 padding=SAME",
         "x=1x3000x3000x3 w=1x1x3x8 strides=30x30 padding=1,1,1,1",
