@@ -24,6 +24,7 @@ KERNELS = pytest.mark.parametrize("kernel", [conv2d_matmul, conv2d_matmul_offset
 THREADED = (  # large enough for threads; every way that matmul can go
     "x=3x40x30x16 w=3x3x16x40 padding=SAME",
     "x=1x7x9x64 w=3x3x64x300 padding=1,1,1,1",
+    "x=1x14x15x32 w=3x3x16x256 padding=SAME",
     "x=2x50x51x20 w=1x1x20x64",
     "x=2x40x41x40 w=3x3x1x40 padding=SAME",
     "x=2x40x41x40 w=3x3x1x80 strides=2x2 padding=SAME",

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from convverify.dtypes import numpy_dtype
 from convverify.kernels import kernels, problem_of
-from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratch
+from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratch, whole_output
 from convverify.kernels.depthwise import depthwise
 from convverify.problem import Problem
 from convverify.threads import run_pieces, single_threaded_blas, thread_count
@@ -33,7 +33,7 @@ _GEMM_PIXELS = 400  # rows of a product from which on packing the weights costs 
 _ROW_PIXELS = 192  # the same for one row of outputs, whose columns are copied at less cost than its patches
 _SHORT = 32  # elements: runs of at most this many are copied at a cost for each run
 _FEW_PIXELS = 384  # of the whole output: fewer do not make blocks of which each is worth packing the weights
-_HALVED = 128  # pixels of the whole output that make two blocks yet, rather than patches that all threads wait for
+_LEAST_COPIED = 96  # pixels whose patches are worth a piece of their own, where few pixels are copied first
 _LEAST_WORK = 1 << 22  # multiply-adds that are worth a block of their own
 _BALANCE = 8  # blocks, so that threads of unequal speed end together
 _THREADED = 1 << 21  # multiply-adds that are worth waking another thread for
@@ -66,7 +66,7 @@ def conv2d_matmul(
 class Plan(NamedTuple):
     """Blocks of pixels, slices of the output channels of each group, and whether patches are made by columns.
 
-    With more than one slice, all patches of a block are made first.
+    With more than one slice, the patches of all blocks are made first, to be one matrix.
     """
 
     blocks: list[Block]
@@ -83,11 +83,10 @@ def plan(problem: Problem) -> Plan:
     run = problem.kernel_width * problem.in_channels
     patch = problem.kernel_height * run * itemsize
     if total <= _FEW_PIXELS and outputs >= 128 and total * patch <= _MOST_PATCHES:
-        if total >= _HALVED and patch > problem.in_channels * itemsize:  # halves are copied by two threads, slices share one copy
-            return Plan(blocks_of(problem, -(-total // 2)), [slice(0, outputs)], False)
         count = max(min(2, outputs // 128), min(4, outputs // 256))
         edges = [outputs * piece // count // 16 * 16 for piece in range(count)] + [outputs]
-        return Plan(blocks_of(problem, total), [slice(low, high) for low, high in itertools.pairwise(edges)], False)
+        halves = blocks_of(problem, max(-(-total // 2), _LEAST_COPIED))
+        return Plan(halves, [slice(low, high) for low, high in itertools.pairwise(edges)], False)
     pixels = max(_PATCHES // patch, min(_GEMM_PIXELS, _MOST_PATCHES // patch))
     enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), _GEMM_PIXELS)
     by_columns = problem.groups == 1 < problem.kernel_height and problem.dilations[0] == 1
@@ -107,11 +106,17 @@ def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int
     windows = Windows(problem, x, weights.dtype)
     factor: Array = weights.reshape(terms, outputs) if groups == 1 else weights.reshape(terms, groups, outputs).transpose(1, 0, 2)
 
+    neighbours = problem.kernel_height == problem.kernel_width == 1 and problem.strides == (1, 1)
+
     def patches_of(block: Block) -> Array:
         seen = windows.of(block)
         if by_columns:
             return _columns(seen, problem.strides[0])
-        return _patches(seen, groups, neighbours=problem.strides == (1, 1))
+        if neighbours:
+            return _rows(seen, groups)
+        patches = scratch.array("patches", (groups, block.pixels, terms), weights.dtype)
+        _copy_patches(seen, patches)
+        return patches[0] if groups == 1 else patches
 
     def multiply(patches: Array, block: Block, part: slice) -> None:
         target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end, :]
@@ -131,25 +136,30 @@ def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int
     if len(channels) == 1:
         run_pieces(lambda block: multiply(patches_of(block), block, channels[0]), blocks, threads)
     else:
-        (block,) = blocks
-        patches = patches_of(block)
-        run_pieces(lambda part: multiply(patches, block, part), channels, threads)
+        whole = whole_output(problem)
+        patches = patches_of(whole) if neighbours else _patches_on_threads(problem, windows, blocks, threads)
+        run_pieces(lambda part: multiply(patches, whole, part), channels, threads)
 
 
-def _patches(seen: Array, groups: int, neighbours: bool) -> Array:
-    """Return the windows (images, rows, columns, kernel height, kernel width, C) as a matrix (pixels, terms), one for each group
-    where there are several.  Windows of one pixel that are neighbours are that matrix already."""
-    pixels = seen.shape[0] * seen.shape[1] * seen.shape[2]
-    if neighbours and seen.shape[3] == seen.shape[4] == 1:
-        matrix = seen.reshape(pixels, groups, -1)
-        return matrix[:, 0] if groups == 1 else matrix.transpose(1, 0, 2)
-    if groups == 1:
-        copy = scratch.array("patches", seen.shape, seen.dtype)
-        np.copyto(copy, seen)
-        return copy.reshape(pixels, -1)
-    copy = scratch.array("patches", (groups, *seen.shape[:5], seen.shape[5] // groups), seen.dtype)
+def _patches_on_threads(problem: Problem, windows: Windows, blocks: list[Block], threads: int) -> Array:
+    ends = list(itertools.accumulate(block.pixels for block in blocks))
+    patches = scratch.array("patches", (problem.groups, ends[-1], problem.terms), windows.dtype)
+    pieces = [(block, patches[:, end - block.pixels : end]) for block, end in zip(blocks, ends, strict=True)]
+    run_pieces(lambda piece: _copy_patches(windows.of(piece[0]), piece[1]), pieces, threads)
+    return patches[0] if problem.groups == 1 else patches
+
+
+def _rows(seen: Array, groups: int) -> Array:
+    """Return windows of one pixel that are neighbours as the matrix that they are, (pixels, terms), one for each of several groups."""
+    matrix = seen.reshape(-1, groups, seen.shape[5] // groups)
+    return matrix[:, 0] if groups == 1 else matrix.transpose(1, 0, 2)
+
+
+def _copy_patches(seen: Array, patches: Array) -> None:
+    """Copy the windows (images, rows, columns, kernel height, kernel width, C) to a matrix (pixels, terms) for each group."""
+    groups = patches.shape[0]
+    copy = patches.reshape(groups, *seen.shape[:5], seen.shape[5] // groups)
     np.copyto(copy, np.moveaxis(seen.reshape(*seen.shape[:5], groups, -1), 5, 0))
-    return copy.reshape(groups, pixels, -1)
 
 
 def _columns(seen: Array, stride: int) -> Array:
