@@ -88,7 +88,7 @@ class SharedCase(Case):
 
 def campaign(kernel: Kernel, options: CompareOptions, dtypes: tuple[str, ...]) -> Elsewhere:
     """Run the short campaign of `check`, against exact arithmetic, in processes of its own."""
-    from convverify.verification import verify
+    from convverify.api import verify
 
     report = verify(
         kernel.name, references=("exact",), max_examples=options.check_examples, max_time=_CAMPAIGN_TIME, seed=options.seed, dtypes=dtypes
