@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     matrix, result = directory / "matrix.json", directory / "result.json"
     seeds = {FOUND: ["refuted", "refuted"], AT_TIMES: ["refuted", "verified"], UNSEEN: ["refuted"]}
     matrix.write_text(json.dumps({"rows": [{"name": name, "verdict": verdict} for name in seeds for verdict in seeds[name]]}))
-    script = [str(ROOT / "benchmarks" / "other_case_lists.py"), "--list", "Hypothesis"]
+    script = [str(ROOT / "docs" / "other_case_lists.py"), "--list", "Hypothesis"]
     options = ["--kill-matrix", str(matrix), "--json", str(result), FOUND, AT_TIMES, UNSEEN, RIGHT]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     done = subprocess.run([sys.executable, *script, *options], capture_output=True, text=True, timeout=60, env=environment, check=True)

@@ -1,6 +1,6 @@
 """How many of convverify's mutants do the case lists of others refute?
 
-    python benchmarks/other_case_lists.py [--kill-matrix FILE] [--json FILE] [NAME|CLASS]...
+    python docs/other_case_lists.py [--kill-matrix FILE] [--json FILE] [NAME|CLASS]...
 
 Four lists, with their own data and tolerance: ONNX's node tests for Conv, PyTorch's OpInfo samples for conv2d, a plain Hypothesis test,
 and the article's three problems.  Each is put to every mutant but those of the class `process`, and to every unusual kernel; these are

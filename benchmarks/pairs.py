@@ -1,0 +1,106 @@
+"""Pairs: a kernel and TensorFlow take turns, so that whatever disturbs the machine disturbs both.  For `ratio` and `cost`.
+
+TensorFlow is called as it is fastest: on tensors that exist already, its result as an array that shares their memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from . import operands
+from .by_kernel import ByKernel
+from .verified import WrongResult, verified_call
+
+_SECONDS = 0.8  # that the pairs of one kernel on one problem take
+_FEWEST, _MOST = 9, 101  # pairs
+_SAMPLE = 0.002  # seconds that a sample takes at least: several calls of what is quick
+TENSORFLOW = "tensorflow"
+Found: TypeAlias = dict[tuple[str, str], dict[str, Any]]
+
+
+def tensorflow_call(label: str) -> Callable[[], Any]:
+    """Return a call of tf.nn.conv2d on the operands of a problem."""
+    import tensorflow as tf
+
+    problem = operands.find_problem(label)
+    x, w = (tf.constant(array) for array in operands.integers(problem))
+    return lambda: tf.nn.conv2d(x, w, strides=problem.strides, padding=problem.tf_padding, dilations=problem.dilations).numpy()
+
+
+def in_turns(one: Callable[[], Any], other: Callable[[], Any]) -> tuple[list[float], list[float]]:
+    """Return seconds of a call of each, in pairs: they take turns, and so does who begins."""
+    functions, calls = (one, other), []
+    for function in functions:
+        function()
+        start = time.perf_counter()
+        function()
+        calls.append(max(1, round(_SAMPLE / max(time.perf_counter() - start, 1e-7))))
+    samples: tuple[list[float], list[float]] = ([], [])
+    gc.disable()
+    end = time.perf_counter() + _SECONDS
+    while len(samples[0]) < _FEWEST or (time.perf_counter() < end and len(samples[0]) < _MOST):
+        for which in (0, 1) if len(samples[0]) % 2 else (1, 0):
+            start = time.perf_counter()
+            for _ in range(calls[which]):
+                functions[which]()
+            samples[which].append((time.perf_counter() - start) / calls[which])
+    gc.enable()
+    return samples
+
+
+def measured(kernel: str, label: str, reference: Callable[[], Any]) -> dict[str, Any]:
+    """Return what came of one kernel on one problem: figures, or a sentence under `absent` or `wrong`."""
+    try:
+        call = verified_call(kernel, label)
+    except NotImplementedError as error:
+        return {"absent": str(error) or f"{kernel} does not support {label}"}
+    except Exception as error:
+        return {"wrong": f"{type(error).__name__}: {error}"}
+    mine, theirs = in_turns(call, reference)
+    macs = operands.find_problem(label).macs
+    return {
+        "ratio": statistics.median(a / b for a, b in zip(mine, theirs, strict=True)),
+        "nanoseconds": 1e9 * statistics.median(mine) / macs,
+        "tensorflow": 1e9 * statistics.median(theirs) / macs,
+    }
+
+
+def measure_all() -> Found:
+    """Return what came of every kernel, and of TensorFlow, on every problem."""
+    found: Found = {}
+    for label in operands.PROBLEMS:
+        try:
+            reference = tensorflow_call(label)
+        except NotImplementedError as error:
+            found |= {(kernel, label): {"absent": str(error)} for kernel in (TENSORFLOW, *operands.KERNELS)}
+            continue
+        of_label = {kernel: measured(kernel, label, reference) for kernel in operands.KERNELS}
+        theirs = [result["tensorflow"] for result in of_label.values() if "tensorflow" in result]
+        of_label[TENSORFLOW] = {"nanoseconds": statistics.median(theirs)} if theirs else {"absent": "no kernel to take turns with"}
+        found |= {(kernel, label): result for kernel, result in of_label.items()}
+    return found
+
+
+class Paired(ByKernel):
+    """One kernel on every problem.  All are measured in one process, once for each commit."""
+
+    params = operands.PROBLEMS
+    param_names = ("problem",)
+    timeout = 60
+
+    def setup_cache(self) -> Found:
+        return measure_all()
+
+    setup_cache.timeout = 900  # type: ignore[attr-defined]  # asv reads it there
+
+    def setup(self, found: Found, problem: str) -> None:
+        """Show n/a for what this commit does not have, and a failure for what it gets wrong."""
+        result = found[self.kernel, problem]
+        if "absent" in result:
+            raise NotImplementedError(result["absent"])
+        if "wrong" in result:
+            raise WrongResult(result["wrong"])
