@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: check test deep lint build mutants docs clean
+.PHONY: check test deep lint build mutants bench bench-quick bench-history bench-publish docs clean
 
 check: $(READY)  ## verify loops, loops_compiled and matmul against TensorFlow
 	$(BIN)/convverify check loops --max-examples 300 --seed 0
@@ -26,6 +26,20 @@ build: $(READY)  ## the source distribution and the wheel
 
 mutants: $(READY)  ## verify the verifier, and write the kill matrix into the docs
 	$(BIN)/convverify mutants --jobs 2 --markdown docs/kill-matrix.md --json docs/kill-matrix.json
+
+bench-quick: $(READY)  ## run every benchmark once on this commit, and keep nothing
+	$(BIN)/asv machine --yes
+	$(BIN)/asv run 'HEAD^!' --quick --dry-run --show-stderr
+
+bench: $(READY)  ## is this commit slower than where its branch left main?  (ARGS="--measure-factor", ...)
+	$(BIN)/python tools/bench.py $(ARGS)
+
+bench-history: $(READY)  ## measure the last commits that touched kernels; goes on where it stopped  (ARGS="--commits 20", ...)
+	$(BIN)/python tools/bench_history.py $(ARGS)
+
+bench-publish: $(READY)  ## results to pages: .asv/html/index.html and performance.html
+	$(BIN)/python tools/bench_publish.py
+	$(BIN)/convverify report
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

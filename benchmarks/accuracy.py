@@ -1,8 +1,8 @@
 """How near to its bound does a kernel err, where sums are long and nearly cancel?
 
-The bound is gamma_n (|x| * |w|) for n terms (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), computed here; kernels by
-Fourier or Winograd have the package's normwise bound.  To compare kernels with each other, errors are also told in unit roundoffs of
-|x| * |w|.  Both are against float64.
+The bound is gamma_n (|x| * |w|) for n terms (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), computed here; kernels
+by Fourier or Winograd have the package's normwise bound.  To compare kernels with each other, errors are also told in unit roundoffs
+of |x| * |w|.  Both are against float64.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Is a kernel right at all?  It tells how many elements are wrong, of results that were to be timed: where this is not 0, there is no time."""
+"""Is a kernel right at all?  How many elements are wrong, of the results that were to be timed: where this is not 0, there is no time."""
 
 from __future__ import annotations
 

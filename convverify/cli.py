@@ -242,6 +242,39 @@ def mutants(names: tuple[str, ...], **values: Any) -> int:
     return run.mutants(names, **values)
 
 
+@main.command()
+@click.option(
+    "--results",
+    default="benchmarks/results",
+    show_default=True,
+    metavar="DIR",
+    help="Where asv keeps results (`results_dir` in asv.conf.json).",
+)
+@click.option("--machine", default="", help="Show this machine's results (default: the one with the most).")
+@click.option(
+    "--factor",
+    type=click.FloatRange(1.0, min_open=True),
+    help="What counts as a change (default: what the results themselves say is noise).",
+)
+@click.option("--output", "-o", default="performance.html", show_default=True, type=click.Path(dir_okay=False), help="The page to write.")
+def report(results: str, machine: str, factor: float | None, output: str) -> None:
+    """Write a page about performance across commits, from asv's results."""
+    from pathlib import Path
+
+    from convverify.reporting.history.page import write_page
+    from convverify.reporting.history.results import ResultsError, read_history
+
+    try:
+        history = read_history(Path(results), machine)
+    except ResultsError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        write_page(history, Path(output), factor)
+    except ModuleNotFoundError as error:
+        raise click.UsageError(f"the page needs {error.name}, which is not installed: pip install 'convverify[plot]'") from None
+    print(f"{output}: {len(history.commits)} commits, {len(history.series)} figures at each")
+
+
 @main.command("list")
 @click.argument(
     "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "unusual", "suites"])

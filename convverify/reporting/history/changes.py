@@ -1,0 +1,171 @@
+"""Changes for the worse: what regressed, at which commit, and at which it was resolved.
+
+A series is followed commit by commit.  Its level is the median of its last points; a point is worse where it is off the level by more than
+a factor, in the direction that is bad for its unit, and where its quartiles lie beyond those of the level.  A regression ends at the commit
+where the old level is met again.  A benchmark that fails where it did not before is one, too.
+
+The factor comes from the series themselves: most commits change most figures not at all, so that the median step from commit to commit,
+times 1.48, estimates the noise (the median absolute deviation of a normal distribution: Rousseeuw and Croux 1993), and a change is what
+exceeds six times that; at least 10 %.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from convverify.reporting.history.model import History, Point, Series
+
+LEAST_FACTOR = 1.1
+_NOISES = 6.0
+_MAD = 1.4826
+_WINDOW = 3  # points that make a level
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A change for the worse of one series.
+
+    `before` and `worst` are values, None where the benchmark failed.  `first_bad` and `last_good` are places of commits: between them lies
+    what was not measured.  `resolved` is the place of the commit where the old level was met again, or None.
+    """
+
+    series: Series
+    before: float
+    worst: float | None
+    first_bad: int
+    last_good: int
+    resolved: int | None = None
+
+    @property
+    def factor(self) -> float:
+        """How many times worse; infinite for a failure, and from 0."""
+        if self.worst is None or not self.before or not self.worst:
+            return math.inf
+        return self.before / self.worst if self.series.more_is_better else self.worst / self.before
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the points before and after are of neighbouring commits of the history."""
+        return self.first_bad == self.last_good + 1
+
+
+def factors(history: History) -> dict[str, float]:
+    """Return for each topic the factor from which on a step is a change."""
+    steps: defaultdict[str, list[float]] = defaultdict(list)
+    for series in history.series:
+        values = [point.value for point in series.points if point.value]
+        steps[series.topic] += [abs(math.log(b / a)) for a, b in pairwise(values) if a > 0 and b > 0]
+    return {
+        topic: max(LEAST_FACTOR, math.exp(_NOISES * _MAD * statistics.median(found))) if found else LEAST_FACTOR
+        for topic, found in steps.items()
+    }
+
+
+def regressions(history: History, factor: float | None = None) -> list[Regression]:
+    """Return every regression of a history, those that last first, the largest first.
+
+    `factor` is what counts as a change, for all series; default: `factors`.
+    """
+    known = factors(history)
+    found = [
+        regression
+        for series in history.series
+        for regression in regressions_of(series, factor or known.get(series.topic, LEAST_FACTOR))
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (one.resolved is not None, -one.factor, one.series.label))
+
+
+def regressions_of(series: Series, factor: float) -> list[Regression]:
+    """Return the regressions of one series, in the order of the commits."""
+    found: list[Regression] = []
+    level: list[Point] = []
+    open_: Regression | None = None
+    for point in series.points:
+        if open_ is not None:
+            if _meets(point, open_.before, series, factor):
+                found.append(_with(open_, resolved=point.commit))
+                open_, level = None, [*level, point][-_WINDOW:]
+            else:
+                open_ = _with(open_, worst=_worse(open_.worst, point.value, series))
+        elif point.value is None or (level and _is_worse(point, level, series, factor)):
+            if level:
+                open_ = Regression(series, _value(level), point.value, point.commit, level[-1].commit)
+        elif level and _is_better(point, level, series, factor):
+            level = [point]
+        else:
+            level = [*level, point][-_WINDOW:]
+    if open_ is not None:
+        found.append(open_)
+    return found
+
+
+def _with(one: Regression, *, worst: float | str | None = "same", resolved: int | None = None) -> Regression:
+    worst = one.worst if isinstance(worst, str) else worst
+    return Regression(one.series, one.before, worst, one.first_bad, one.last_good, resolved)
+
+
+def _value(level: Sequence[Point]) -> float:
+    return statistics.median(point.value for point in level if point.value is not None)
+
+
+def _log_ratio(value: float, level: float, series: Series) -> float:
+    """Return the logarithm of how many times worse a value is than a level; from 0 anything more is infinitely worse."""
+    if value == level:
+        return 0.0
+    if not value or not level:
+        return math.inf if (value > level) != series.more_is_better else -math.inf
+    return math.log(value / level) * (-1.0 if series.more_is_better else 1.0)
+
+
+def _is_worse(point: Point, level: Sequence[Point], series: Series, factor: float) -> bool:
+    assert point.value is not None
+    return _log_ratio(point.value, _value(level), series) > math.log(factor) and _apart(point, level)
+
+
+def _is_better(point: Point, level: Sequence[Point], series: Series, factor: float) -> bool:
+    assert point.value is not None
+    return _log_ratio(point.value, _value(level), series) < -math.log(factor) and _apart(point, level)
+
+
+def _apart(point: Point, level: Sequence[Point]) -> bool:
+    """Return whether the quartiles of a point lie beyond those of a level."""
+    return point.low > statistics.median(p.high for p in level) or point.high < statistics.median(p.low for p in level)
+
+
+def _meets(point: Point, before: float, series: Series, factor: float) -> bool:
+    return point.value is not None and _log_ratio(point.value, before, series) <= math.log(factor)
+
+
+def _worse(one: float | None, other: float | None, series: Series) -> float | None:
+    if one is None or other is None:
+        return None
+    return min(one, other) if series.more_is_better else max(one, other)
+
+
+def failures(history: History) -> list[Series]:
+    """Return the series whose newest point is a failure at the newest commit of the history."""
+    newest = len(history.commits) - 1
+    return [series for series in history.series if series.last is not None and series.last.value is None and series.last.commit == newest]
+
+
+def reasons(history: History, kernel: str, problem: str, commit: int) -> str:
+    """Return why a kernel has no figures at a commit: what the correctness benchmark says there."""
+    for series in history.of("correctness"):
+        if series.kernel == kernel and series.problem == problem:
+            for point in series.points:
+                if point.commit == commit and point.value:
+                    return f"wrong: {point.value:.0f} elements of its result differ from float64"
+    return ""
+
+
+def by_commit(found: Iterable[Regression]) -> dict[int, list[Regression]]:
+    """Return regressions by the first bad commit."""
+    grouped: defaultdict[int, list[Regression]] = defaultdict(list)
+    for one in found:
+        grouped[one.first_bad].append(one)
+    return dict(grouped)

@@ -1,0 +1,73 @@
+"""The page: everything in one file of HTML, which loads nothing and runs no script."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterator
+from pathlib import Path
+
+from markupsafe import Markup
+
+from convverify.corpus import write_whole
+from convverify.reporting.history import changes, figures, tables
+from convverify.reporting.history.model import History, Series
+
+
+def page_of(history: History, factor: float | None = None) -> str:
+    """Return the page; `factor` is what counts as a change (default: what the results themselves say is noise)."""
+    from jinja2 import Environment, StrictUndefined
+
+    source = importlib.resources.files(__package__).joinpath("history.html.j2").read_text(encoding="utf-8")
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    found = changes.regressions(history, factor)
+    kernels, rows = tables.heat_map(history)
+    return template.render(
+        history=history,
+        newest=history.commits[-1],
+        kernels=kernels,
+        rows=rows,
+        regressions=[tables.told(history, one) for one in found],
+        lasting=sum(one.resolved is None for one in found),
+        factors=[(topic, f"{value:.2f}") for topic, value in sorted(changes.factors(history).items())] if factor is None else [],
+        factor=factor,
+        roofline=_roofline(history),
+        accuracy=_accuracy(history),
+        histories=list(_histories(history)),
+        wrong=[tables.told(history, one) for one in found if one.worst is None and one.resolved is None],
+    )
+
+
+def write_page(history: History, path: Path, factor: float | None = None) -> None:
+    """Write the page, whole or not at all."""
+    write_whole(path, page_of(history, factor))
+
+
+def _roofline(history: History) -> Markup | None:
+    dots = tables.roofline(history)
+    peak, bandwidth = tables.newest_value(history, "machine", "track_peak"), tables.newest_value(history, "machine", "track_bandwidth")
+    if not dots or peak is None or bandwidth is None:
+        return None
+    return figures.scatter("roofline", dots, "operations for each byte that has to move", "GFLOP/s", (peak, bandwidth))
+
+
+def _accuracy(history: History) -> Markup | None:
+    dots = tables.accuracy_against_speed(history)
+    return figures.scatter("accuracy", dots, "ns for a multiply-add", "worst error, in u |x| * |w|") if dots else None
+
+
+def _histories(history: History) -> Iterator[tuple[str, Markup]]:
+    """Yield (title, picture): the times of each kernel, and the ratios; then what has no kernel."""
+    kernels = list(dict.fromkeys(series.kernel for series in history.of("speed")))
+    for kernel in kernels:
+        mine = [series for series in history.of("speed") if series.kernel == kernel]
+        yield f"{kernel}: time of a call", figures.over_commits(f"speed {kernel}", mine, history.commits, "ms", 1e3)
+    for kernel in kernels:
+        mine = [series for series in history.of("ratio") if series.kernel == kernel]
+        if mine:
+            yield f"{kernel}: times TensorFlow", figures.over_commits(f"ratio {kernel}", mine, history.commits, "times TensorFlow")
+    rest: dict[str, list[Series]] = {}
+    for topic in ("harness", "importing", "machine"):
+        for series in history.of(topic):
+            rest.setdefault(f"{topic}: {series.unit}", []).append(series)
+    for title, mine in rest.items():
+        yield title, figures.over_commits(title, mine, history.commits, mine[0].unit)

@@ -1,0 +1,168 @@
+"""What the page shows, as plain data: the cells of the heat map, regressions in words, the points of roofline and accuracy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from convverify.problem import Problem
+from convverify.reporting.history.changes import Regression, reasons
+from convverify.reporting.history.model import History, Point, Series
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the heat map: what it says, why, and where its value lies from -1 (eight times faster) to 1 (eight times slower)."""
+
+    text: str
+    tip: str
+    heat: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A problem with a cell for each kernel."""
+
+    problem: str
+    line: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A kernel on a problem in a picture of two quantities."""
+
+    kernel: str
+    problem: str
+    x: float
+    y: float
+
+
+_HOTTEST = math.log(8.0)
+
+
+def heat_map(history: History) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    """Return the kernels and, for each problem, how many times TensorFlow's time each takes at the newest commit."""
+    newest = len(history.commits) - 1
+    found = {(series.kernel, series.problem): series for series in history.of("ratio")}
+    kernels = tuple(dict.fromkeys(kernel for kernel, _ in found))
+    problems = sorted({problem for _, problem in found})
+    rows = [
+        Row(problem, line_of(problem), tuple(_cell(history, found.get((kernel, problem)), kernel, problem, newest) for kernel in kernels))
+        for problem in problems
+    ]  # fmt: skip
+    return kernels, tuple(rows)
+
+
+def _cell(history: History, series: Series | None, kernel: str, problem: str, newest: int) -> Cell:
+    point = series.last if series else None
+    if point is None or point.commit != newest:
+        return Cell("n/a", f"{kernel} does not take {problem}, or was not measured at the newest commit")
+    if point.value is None:
+        return Cell("failed", reasons(history, kernel, problem, newest) or "the benchmark failed; a wrong kernel is not timed")
+    heat = max(-1.0, min(1.0, math.log(point.value) / _HOTTEST))
+    return Cell(f"{point.value:.2f}" if point.value < 100 else f"{point.value:.0f}", f"{kernel} on {problem}: {point.value:.3f}", heat)
+
+
+def problem_of(label: str) -> Problem | None:
+    """Return the problem `suite/layer`; None where this version has no such layer."""
+    from convverify.suites import find_suite, suites
+
+    suite, _, layer = label.partition("/")
+    if suite not in suites:
+        return None
+    return next((one.problem for one in find_suite(suite) if one.name == layer), None)
+
+
+def line_of(label: str) -> str:
+    """Return a problem's line, "" for one that is unknown."""
+    problem = problem_of(label)
+    return "" if problem is None else str(problem)
+
+
+def newest_value(history: History, topic: str, method: str = "") -> float | None:
+    """Return the newest measured value of a benchmark without parameters."""
+    for series in history.of(topic, method):
+        values = [point.value for point in series.points if point.value]
+        if values:
+            return values[-1]
+    return None
+
+
+def roofline(history: History) -> list[Dot]:
+    """Return operations for each byte that has to move, and GFLOP/s, at the newest commit."""
+    newest = len(history.commits) - 1
+    dots = []
+    for series in history.of("cost"):
+        point, problem = series.last, problem_of(series.problem)
+        if problem is None or point is None or not point.value or point.commit != newest:
+            continue
+        moved = 4 * sum(math.prod(shape) for shape in (problem.x_shape, problem.w_shape, problem.output_shape))
+        dots.append(Dot(series.kernel, series.problem, 2.0 * problem.macs / moved, 2.0 / point.value))
+    return dots
+
+
+def accuracy_against_speed(history: History) -> list[Dot]:
+    """Return nanoseconds for a multiply-add, and the worst error in unit roundoffs, for kernels and problems that have both."""
+    newest = len(history.commits) - 1
+    costs = {(series.kernel, series.problem): series.last for series in history.of("cost")}
+    dots = []
+    for series in history.of("accuracy", "track_roundoffs"):
+        cost, error = costs.get((series.kernel, series.problem)), series.last
+        if _at(cost, newest) and _at(error, newest) and cost is not None and error is not None and cost.value and error.value:
+            dots.append(Dot(series.kernel, series.problem, cost.value, error.value))
+    return dots
+
+
+def _at(point: Point | None, commit: int) -> bool:
+    return point is not None and point.commit == commit
+
+
+@dataclass(frozen=True)
+class Told:
+    """A regression in words."""
+
+    what: str
+    unit: str
+    before: str
+    after: str
+    factor: str
+    bad: str
+    bad_subject: str
+    between: str
+    state: str
+    resolved_subject: str
+    reason: str
+
+
+def told(history: History, one: Regression) -> Told:
+    """Return a regression in words for the page."""
+    commits = history.commits
+    bad = commits[one.first_bad]
+    resolved = commits[one.resolved] if one.resolved is not None else None
+    reason = reasons(history, one.series.kernel, one.series.problem, one.first_bad) if one.worst is None else ""
+    return Told(
+        what=one.series.label,
+        unit=one.series.unit,
+        before=quantity(one.before, one.series.unit),
+        after="failed" if one.worst is None else quantity(one.worst, one.series.unit),
+        factor="" if math.isinf(one.factor) else f"{one.factor:.2f} times",
+        bad=bad.short,
+        bad_subject=bad.subject,
+        between="" if one.is_exact else f"the last good one measured is {commits[one.last_good].short}",
+        state=f"resolved at {resolved.short}" if resolved else "lasts",
+        resolved_subject=resolved.subject if resolved else "",
+        reason=reason,
+    )
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a number with its unit, seconds and bytes in a size that one can read."""
+    if unit == "seconds":
+        for name, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+            if abs(value) >= size:
+                return f"{value / size:.3g} {name}"
+        return f"{value * 1e9:.3g} ns"
+    if unit == "bytes":
+        return f"{value / 2**20:.3g} MiB"
+    return f"{value:.4g} {unit}"
