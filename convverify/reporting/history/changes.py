@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,11 +47,6 @@ class Regression:
         if self.worst is None or not self.before or not self.worst:
             return math.inf
         return self.before / self.worst if self.series.more_is_better else self.worst / self.before
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the points before and after are of neighbouring commits of the history."""
-        return self.first_bad == self.last_good + 1
 
 
 def factors(history: History) -> dict[str, float]:
@@ -161,11 +156,3 @@ def reasons(history: History, kernel: str, problem: str, commit: int) -> str:
                 if point.commit == commit and point.value:
                     return f"wrong: {point.value:.0f} elements of its result differ from float64"
     return ""
-
-
-def by_commit(found: Iterable[Regression]) -> dict[int, list[Regression]]:
-    """Return regressions by the first bad commit."""
-    grouped: defaultdict[int, list[Regression]] = defaultdict(list)
-    for one in found:
-        grouped[one.first_bad].append(one)
-    return dict(grouped)

@@ -57,7 +57,21 @@ def _svg(figure: Any, title: str) -> Markup:
     return Markup(text)  # Matplotlib escapes the text that it draws
 
 
-def over_commits(name: str, series: Sequence[Series], commits: Sequence[Commit], unit: str, scale: float = 1.0) -> Markup:
+def _logarithmic(axes: Any, which: str) -> None:
+    """Scale axes logarithmically, with ticks at 1, 2 and 5 that are written as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for name in which:
+        axes.set(**{f"{name}scale": "log"})
+        axis = getattr(axes, f"{name}axis")
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def over_commits(
+    name: str, series: Sequence[Series], commits: Sequence[Commit], unit: str, scale: float = 1.0, *, logarithmic: bool = True
+) -> Markup:
     """Return the history of some series: a line for each, with bars from quartile to quartile, over the commits."""
     with _figure(name, 6.4, 3.3) as (figure, axes):
         for number, one in enumerate(series):
@@ -74,8 +88,10 @@ def over_commits(name: str, series: Sequence[Series], commits: Sequence[Commit],
             )  # fmt: skip
             failed = [point.commit for point in one.points if point.value is None]
             axes.plot(failed, [y[-1]] * len(failed), linestyle="none", marker="x", markersize=8, color=_colour(number))
-        if all(point.value is None or point.value > 0 for one in series for point in one.points):
-            axes.set_yscale("log")
+        if logarithmic and all(point.value is None or point.value > 0 for one in series for point in one.points):
+            _logarithmic(axes, "y")
+        else:
+            axes.set_ylim(bottom=0)
         axes.set_ylabel(unit)
         axes.set_xticks(range(len(commits)), [commit.short[:7] for commit in commits], rotation=90, fontsize=7)
         axes.set_xlim(-0.5, len(commits) - 0.5)
@@ -95,8 +111,7 @@ def scatter(name: str, dots: Sequence[Dot], x_label: str, y_label: str, roof: tu
                 [dot.x for dot in mine], [dot.y for dot in mine], linestyle="none", marker=_MARKERS[number % _PLACES], markersize=6,
                 color=_colour(number), label=kernel,
             )  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        _logarithmic(axes, "xy")
         if roof:
             peak, bandwidth = roof
             low, high = axes.get_xlim()

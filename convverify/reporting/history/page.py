@@ -26,14 +26,15 @@ def page_of(history: History, factor: float | None = None) -> str:
         newest=history.commits[-1],
         kernels=kernels,
         rows=rows,
-        regressions=[tables.told(history, one) for one in found],
+        groups=tables.grouped(history, found),
         lasting=sum(one.resolved is None for one in found),
+        resolved=sum(one.resolved is not None for one in found),
         factors=[(topic, f"{value:.2f}") for topic, value in sorted(changes.factors(history).items())] if factor is None else [],
         factor=factor,
         roofline=_roofline(history),
         accuracy=_accuracy(history),
         histories=list(_histories(history)),
-        wrong=[tables.told(history, one) for one in found if one.worst is None and one.resolved is None],
+        failing=tables.failing(history),
     )
 
 
@@ -70,4 +71,4 @@ def _histories(history: History) -> Iterator[tuple[str, Markup]]:
         for series in history.of(topic):
             rest.setdefault(f"{topic}: {series.unit}", []).append(series)
     for title, mine in rest.items():
-        yield title, figures.over_commits(title, mine, history.commits, mine[0].unit)
+        yield title, figures.over_commits(title, mine, history.commits, mine[0].unit, logarithmic=False)

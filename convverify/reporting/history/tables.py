@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convverify.problem import Problem
-from convverify.reporting.history.changes import Regression, reasons
-from convverify.reporting.history.model import History, Point, Series
+from convverify.reporting.history.changes import Regression, failures, reasons
+from convverify.reporting.history.model import Commit, History, Point, Series
 
 
 @dataclass(frozen=True)
@@ -123,37 +125,61 @@ class Told:
     """A regression in words."""
 
     what: str
-    unit: str
     before: str
     after: str
     factor: str
-    bad: str
-    bad_subject: str
-    between: str
-    state: str
-    resolved_subject: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Regressions with the same first bad commit and the same end; `last_good` is None where it is the commit before."""
+
+    state: str
+    bad: Commit
+    last_good: Commit | None
+    resolved: Commit | None
+    members: tuple[Told, ...]
+
+    @property
+    def lasts(self) -> bool:
+        return self.resolved is None
 
 
 def told(history: History, one: Regression) -> Told:
     """Return a regression in words for the page."""
-    commits = history.commits
-    bad = commits[one.first_bad]
-    resolved = commits[one.resolved] if one.resolved is not None else None
-    reason = reasons(history, one.series.kernel, one.series.problem, one.first_bad) if one.worst is None else ""
     return Told(
         what=one.series.label,
-        unit=one.series.unit,
         before=quantity(one.before, one.series.unit),
         after="failed" if one.worst is None else quantity(one.worst, one.series.unit),
         factor="" if math.isinf(one.factor) else f"{one.factor:.2f} times",
-        bad=bad.short,
-        bad_subject=bad.subject,
-        between="" if one.is_exact else f"the last good one measured is {commits[one.last_good].short}",
-        state=f"resolved at {resolved.short}" if resolved else "lasts",
-        resolved_subject=resolved.subject if resolved else "",
-        reason=reason,
+        reason=reasons(history, one.series.kernel, one.series.problem, one.first_bad) if one.worst is None else "",
     )
+
+
+def grouped(history: History, found: Sequence[Regression]) -> list[Group]:
+    """Return regressions by the commit that brought them, and the one that ended them: those that last first, then the newest."""
+    groups: defaultdict[tuple[int, int, int], list[Regression]] = defaultdict(list)
+    for one in found:
+        groups[one.first_bad, one.last_good, -1 if one.resolved is None else one.resolved].append(one)
+    commits = history.commits
+    return [
+        Group(
+            state="lasts" if end < 0 else "resolved",
+            bad=commits[bad],
+            last_good=None if good == bad - 1 else commits[good],
+            resolved=None if end < 0 else commits[end],
+            members=tuple(told(history, one) for one in members),
+        )
+        for (bad, good, end), members in sorted(groups.items(), key=lambda item: (item[0][2] >= 0, -item[0][0]))
+    ]
+
+
+def failing(history: History) -> list[tuple[str, str]]:
+    """Return what fails at the newest commit, and why."""
+    newest = len(history.commits) - 1
+    unknown = "the benchmark fails; `asv run --show-stderr` tells more"
+    return [(one.label, reasons(history, one.kernel, one.problem, newest) or unknown) for one in failures(history)]
 
 
 def quantity(value: float, unit: str) -> str:
