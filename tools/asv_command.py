@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -61,16 +62,14 @@ def asv(*arguments: str, config: Path = CONFIGURATION) -> int:
     ).returncode
 
 
-def machine() -> str:
-    """Return the name under which asv keeps this machine's results; tell asv about the machine where it knows none."""
-    from asv.machine import Machine
-
-    path = Path(Machine.get_machine_file_path())
-    if not path.exists():
-        asv("machine", "--yes")
-    known = [name for name in json.loads(path.read_text(encoding="utf-8")) if name != "version"]
-    unique = Machine.get_unique_machine_name()
-    return unique if unique in known or not known else known[0]
+def machine(name: str = "") -> str:
+    """Return the name of this machine among the results: the given one, or that of the host.  Where asv does not know it, it is told."""
+    path = Path.home() / ".asv-machine.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    chosen = name or platform.node()
+    if chosen not in known and asv("machine", "--yes", *(["--machine", name] if name else [])):
+        fail(f"asv does not take {chosen!r} for the name of a machine")
+    return chosen
 
 
 def result_files(directory: Path, name: str, commit: str) -> list[Path]:

@@ -25,10 +25,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commits", type=int, default=20, help="how many commits, the last ones (default: 20)")
     parser.add_argument("--bench", action="append", default=[], help="measure these benchmarks alone (a regular expression)")
-    parser.add_argument("--machine", default="", help="keep the results under this name (default: the one that asv knows)")
+    parser.add_argument("--machine", default="", help="keep the results under this name (default: the host's)")
     parser.add_argument("--again", action="store_true", help="measure commits that have results, too")
     arguments = parser.parse_args()
-    name, results = arguments.machine or machine(), ROOT / configuration()["results_dir"]
+    name, results = machine(arguments.machine), ROOT / configuration()["results_dir"]
     chosen = commits(arguments.commits)
     if not chosen:
         fail("no commit touches kernels")

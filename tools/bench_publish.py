@@ -46,11 +46,16 @@ $.ajaxTransport("+json", function (options) {
 """
 _NARROW = """
 @media (max-width: 800px) {
-    body { padding-top: 0 !important; }
-    #nav { position: static; }
+    #nav { position: static; margin-bottom: 6px; }
     #nav .navbar-nav { float: none; margin: 0; }
     #nav .navbar-nav > li { display: inline-block; float: none; }
-    #graph-display, #summarygrid-display, #summarylist-display, #regressions-display { position: static !important; overflow-x: auto; }
+    #nav .navbar-nav > li > a, #nav .navbar-text, #nav .navbar-brand { height: auto; margin: 0; padding: 6px 8px; font-size: 14px; float: none; }
+    #summarygrid-display, #summarylist-body, #summarylist-navigation, #graphdisplay-navigation, #graph-display > div:last-child {
+        position: static !important; width: auto !important; overflow-x: auto;
+    }
+    #summarylist-navigation, #graphdisplay-navigation { max-height: 240px; border-bottom: 1px solid #ccc; }
+    #graph-display > div:last-child { height: 640px; padding: 8px; }
+    #regressions-display { overflow-x: auto; margin-top: 0 !important; }
 }
 """
 
