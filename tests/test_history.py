@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import chromium
@@ -79,7 +80,7 @@ def test_noise_below_the_factor_is_never_told(values: list[float]) -> None:
 @given(st.lists(st.one_of(st.none(), st.floats(1e-9, 1e9)), max_size=12))
 def test_regressions_follow_each_other_and_end_after_they_begin(values: list[float | None]) -> None:
     told = found(values)
-    for (_, end), (begin, _) in zip(told, told[1:], strict=False):
+    for (_, end), (begin, _) in pairwise(told):
         assert end is not None
         assert end < begin
     assert all(end is None or end > begin for begin, end in told)
