@@ -62,12 +62,20 @@ _NARROW = """
 """
 
 
+def _place(package: str) -> Path:
+    return WORK / "npm" / package.replace("@", "-")
+
+
+def path_of(package: str, file: str) -> Path:
+    """Return where a file of an npm package lies, once it has been fetched."""
+    return _place(package) / "node_modules" / package.partition("@")[0] / file
+
+
 def library(package: str, file: str) -> Path:
     """Return a file of an npm package, installed below .asv/npm; it is fetched the first time."""
-    name = package.partition("@")[0]
-    place = WORK / "npm" / package.replace("@", "-")
-    path = place / "node_modules" / name / file
+    path = path_of(package, file)
     if not path.exists():
+        place = _place(package)
         if not shutil.which("npm"):
             fail("npm is needed to fetch what asv's pages load: install Node.js")
         command = ["npm", "install", "--silent", "--no-save", "--no-package-lock", "--ignore-scripts", "--prefix", str(place), package]
@@ -121,15 +129,27 @@ def make_self_contained(html: Path) -> None:
         style.write(_NARROW)
 
 
+def fetched() -> bool:
+    """Return whether all libraries are here already."""
+    packages = {*LIBRARIES.values(), STYLE, FONTS}
+    return all(path_of(*package).exists() for package in packages)
+
+
+def publish(html: Path) -> int:
+    """Publish into a directory, and make the pages self-contained; returns asv's exit status."""
+    status = asv("publish", "--no-pull", "--html-dir", str(html))
+    if not status:
+        make_self_contained(html)
+    return status
+
+
 def main() -> int:
-    """Publish, make the pages self-contained, and say where they are."""
-    status = asv("publish", "--no-pull")
-    if status:
-        return status
+    """Publish where asv.conf.json says, and say where that is."""
     html = ROOT / configuration()["html_dir"]
-    make_self_contained(html)
-    print(f"open {html / 'index.html'}")
-    return 0
+    status = publish(html)
+    if not status:
+        print(f"open {html / 'index.html'}")
+    return status
 
 
 if __name__ == "__main__":
