@@ -26,6 +26,7 @@ from asv_command import ROOT, WORK, asv, commit_of, fail, git, machine, result_f
 FACTOR_FILE = WORK / "factor.json"
 LEAST_FACTOR = 1.1
 RESULTS = WORK / "bench"
+ALL = r"^(?!machine\.)"  # asv would take a faster machine for a regression
 
 
 def twin_of(commit: str) -> str:
@@ -64,7 +65,7 @@ def continuous(base: str, head: str, name: str, factor: float, bench: list[str])
     for commit in (base, head):
         for file in result_files(RESULTS, name, commit):
             file.unlink()
-    words = [word for regex in bench for word in ("--bench", regex)]
+    words = [word for regex in bench or [ALL] for word in ("--bench", regex)]
     options = ["--interleave-rounds", "--show-stderr", "--machine", name, "--factor", str(factor), "--split", *words]
     return asv("continuous", *options, base, head, config=with_results_in(RESULTS))
 
