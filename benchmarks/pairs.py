@@ -1,6 +1,7 @@
 """Pairs: a kernel and TensorFlow take turns, so that whatever disturbs the machine disturbs both.  For `ratio` and `cost`.
 
-TensorFlow is called as it is fastest: on tensors that exist already, its result as an array that shares their memory.
+TensorFlow is called as it is fastest: on tensors that exist already, its result as an array that shares their memory.  Processor time is
+counted, not time on the clock: both run on one thread, and what the system gives to others is nobody's work.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from . import operands
 from .by_kernel import ByKernel
 from .verified import WrongResult, verified_call
 
-_SECONDS = 0.8  # that the pairs of one kernel on one problem take
-_FEWEST, _MOST = 9, 101  # pairs
-_SAMPLE = 0.002  # seconds that a sample takes at least: several calls of what is quick
+_SECONDS = 1.0  # of processor time, that the pairs of one kernel on one problem take
+_FEWEST, _MOST = 9, 201  # pairs
+_SAMPLE = 0.001  # seconds that a sample takes at least: several calls of what is quick
 TENSORFLOW = "tensorflow"
 Found: TypeAlias = dict[tuple[str, str], dict[str, Any]]
 
@@ -32,22 +33,22 @@ def tensorflow_call(label: str) -> Callable[[], Any]:
 
 
 def in_turns(one: Callable[[], Any], other: Callable[[], Any]) -> tuple[list[float], list[float]]:
-    """Return seconds of a call of each, in pairs: they take turns, and so does who begins."""
+    """Return processor seconds of a call of each, in pairs: they take turns, and so does who begins."""
     functions, calls = (one, other), []
     for function in functions:
         function()
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        calls.append(max(1, round(_SAMPLE / max(time.perf_counter() - start, 1e-7))))
+        calls.append(max(1, round(_SAMPLE / max(time.process_time() - start, 1e-7))))
     samples: tuple[list[float], list[float]] = ([], [])
     gc.disable()
-    end = time.perf_counter() + _SECONDS
-    while len(samples[0]) < _FEWEST or (time.perf_counter() < end and len(samples[0]) < _MOST):
+    end = time.process_time() + _SECONDS
+    while len(samples[0]) < _FEWEST or (time.process_time() < end and len(samples[0]) < _MOST):
         for which in (0, 1) if len(samples[0]) % 2 else (1, 0):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(calls[which]):
                 functions[which]()
-            samples[which].append((time.perf_counter() - start) / calls[which])
+            samples[which].append((time.process_time() - start) / calls[which])
     gc.enable()
     return samples
 

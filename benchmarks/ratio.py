@@ -1,4 +1,4 @@
-"""How many times as long as TensorFlow does a call take?  This needs no quiet machine: the median of pairs that take turns is told."""
+"""How many times as long as TensorFlow does a call take?  The median of pairs that take turns is told: this needs no quiet machine."""
 
 from __future__ import annotations
 
