@@ -37,9 +37,9 @@ bench: $(READY)  ## is this commit slower than where its branch left main?  (ARG
 bench-history: $(READY)  ## measure the last commits that touched kernels; goes on where it stopped  (ARGS="--commits 20", ...)
 	$(BIN)/python tools/bench_history.py $(ARGS)
 
-bench-publish: $(READY)  ## results to pages: .asv/html/index.html and performance.html
+bench-publish: $(READY)  ## results to pages: .asv/html/index.html, and performance.html beside it
 	$(BIN)/python tools/bench_publish.py
-	$(BIN)/convverify report
+	$(BIN)/convverify report --output .asv/html/performance.html
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
