@@ -149,7 +149,7 @@ def test_a_wrong_kernel_gets_no_timing_and_a_sentence(wrong: str) -> None:
     verified, pairs, correctness = (module(f"benchmarks.{name}") for name in ("verified", "pairs", "correctness"))
     with pytest.raises(verified.WrongResult, match=r"wrong is wrong on tails/tail6: 1 elements .* not timed"):
         verified.verified_call(wrong, "tails/tail6")
-    assert "not timed" in pairs.measured(wrong, "tails/tail6", lambda: None)["wrong"]
+    assert "not timed" in pairs.permitted(wrong, "tails/tail6")["wrong"]
     assert correctness._Correctness._counted(wrong, "tails/tail6") == 1
 
 
@@ -161,7 +161,7 @@ def test_a_kernel_that_a_commit_does_not_have_is_not_available_and_nothing_fails
         verified.verified_call("matmul", "tails/tail99")
     with pytest.raises(NotImplementedError, match="would take too long"):
         verified.verified_call("loops", "resnet50/conv1")
-    assert "no kernel future" in pairs.measured("future", "tails/tail6", lambda: None)["absent"]
+    assert "no kernel future" in pairs.permitted("future", "tails/tail6")["absent"]
 
 
 def test_a_normwise_kernel_is_held_to_its_bound_and_not_to_the_last_bit() -> None:
@@ -184,6 +184,17 @@ def test_pairs_take_turns_and_tell_the_ratio_of_what_was_called(monkeypatch: pyt
     mine, theirs = pairs.in_turns(takes("mine", 0.02), takes("theirs", 0.01))
     assert statistics.median(a / b for a, b in zip(mine, theirs, strict=True)) == pytest.approx(2.0)
     assert order[4:8] in (["mine", "theirs", "theirs", "mine"], ["theirs", "mine", "mine", "theirs"])
+
+
+def test_all_pairs_are_measured_and_what_is_wrong_or_absent_is_told_apart(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = module("benchmarks.pairs")
+    monkeypatch.setattr(pairs, "tensorflow_call", lambda label: module("benchmarks.verified").call_of("matmul", label))
+    monkeypatch.setattr(pairs, "_SECONDS", 0.01)
+    found = pairs.measure_all(["matmul_offsets", wrong, "future"], ["tails/tail6"])
+    assert {key: sorted(result) for key, result in found.items()} == {
+        ("matmul_offsets", "tails/tail6"): ["nanoseconds", "ratio", "tensorflow"], (wrong, "tails/tail6"): ["wrong"],
+        ("future", "tails/tail6"): ["absent"], ("tensorflow", "tails/tail6"): ["nanoseconds"],
+    }  # fmt: skip
 
 
 def test_errors_are_a_small_fraction_of_the_bound_and_known_in_roundoffs() -> None:
