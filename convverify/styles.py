@@ -233,9 +233,11 @@ def subnormal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) ->
 @styles.register(stage="special", weight=2)
 def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Small nonzero integers with a few NaN or Inf in x, in w, or in both; now and then a whole image of them."""
-    x, w = _integers(bits_x, 2), _integers(bits_w, 2)
+    magnitude = min(2, max(1, math.isqrt(_exact_budget(problem))))  # the finite sums beside are exact in every dtype
+    x, w = _integers(bits_x, magnitude), _integers(bits_w, magnitude)
     if choices.below(4) == 0:
-        w[...] = 1.0 + choices.below(2)
+        w[...] = min(magnitude, 1.0 + choices.below(2))
+    w = _thin(problem, w)
     where = choices.below(4)
     for array, chosen in ((x, where != 2), (w, where >= 2)):
         if chosen and array.size:

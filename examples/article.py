@@ -1,7 +1,11 @@
 """The two functions of the article that convverify grew out of: stride 1, VALID, NHWC by HWIO.
 
-Both read one kernel size for both axes and sum into float64 zeros, as they did there.  So they are right for square kernels alone;
-`convverify check examples/article.py:conv2d_matmul` shows the smallest kernel that is not.  To time them beside the ones that ship:
+Both read one kernel size for both axes and sum into float64 zeros, as they did there.  So they are right for square kernels alone:
+
+convverify check examples/article.py:conv2d_matmul     REFUTED
+convverify check examples/article.py:conv2d_loops      REFUTED
+
+To time them beside the ones that ship:
 
     convverify compare examples/article.py:conv2d_matmul examples/article.py:conv2d_loops matmul loops --suite article
 """

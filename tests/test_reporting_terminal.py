@@ -28,7 +28,7 @@ def on_terminal(verdict: str, **options: bool) -> str:
 
 def copied(line: str) -> bool:
     """Whether a line is one to be copied, which is never broken."""
-    return any(word in line for word in ("case: x=", "convverify replay ", "from ", "sys.path", " = ", "  x="))
+    return any(word in line for word in ("case: x=", "convverify replay ", "from ", "sys.path", " = ", "  x=", "  'x="))
 
 
 @pytest.mark.parametrize("verdict", EXIT_STATUS)

@@ -47,6 +47,15 @@ def test_integers_have_exact_sums_however_deep_the_reduction(style: str, dtype: 
     assert convolve(problem, abs(x), abs(w)).max() <= FORMATS[dtype].exact_integers
 
 
+@pytest.mark.parametrize("terms", [2, 100, 700, 5000])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_finite_sums_beside_nan_and_infinity_are_exact(dtype: str, terms: int) -> None:
+    for seed in range(20):
+        x, w = operands(Problem(1, 1, 1, terms, 1, 1, 3, dtype=dtype), "special", seed)
+        finite = [np.abs(np.where(np.isfinite(array), array, 0.0)) for array in (x, w)]
+        assert convolve(Problem(1, 1, 1, terms, 1, 1, 3), *finite).max() <= FORMATS[dtype].exact_integers
+
+
 @named("exact")
 def test_every_operand_of_integers_says_something(style: str) -> None:
     drawn = [operands(Problem(1, 3, 3, 4, 2, 2, 3), style, seed) for seed in range(20)]
