@@ -92,7 +92,7 @@ def test_the_factor_follows_the_noise_of_a_topic_and_not_its_jumps(tmp_path: Pat
     jump = [{TIME: [value * (3 if n > 5 else 1) for value in (1.0, 1.0)]} for n in range(10)]
     factors = [changes.factors(read_history(results.write(tmp_path / str(i), c)))["speed"] for i, c in enumerate((quiet, noisy, jump))]
     assert factors[0] == factors[2] == changes.LEAST_FACTOR
-    assert 1.4 < factors[1] < 1.7
+    assert factors[1] == pytest.approx(1.05 ** (4 / 0.3186))
 
 
 # What is read.

@@ -4,9 +4,10 @@ A series is followed commit by commit.  Its level is the median of its last poin
 a factor, in the direction that is bad for its unit, and where its quartiles lie beyond those of the level.  A regression ends at the commit
 where the old level is met again.  A benchmark that fails where it did not before is one, too.
 
-The factor comes from the series themselves: most commits change most figures not at all, so that the median step from commit to commit,
-times 1.48, estimates the noise (the median absolute deviation of a normal distribution: Rousseeuw and Croux 1993), and a change is what
-exceeds six times that; at least 10 %.
+The factor comes from the series themselves: many commits change many figures not at all, so that the small steps from commit to commit are
+noise.  A quarter of the steps of a normal distribution are below 0.319 standard deviations; so the lower quartile of the steps, in
+logarithms, divided by 0.319, estimates the standard deviation.  Steps beyond three of them are taken out, and it is estimated again, until
+none is.  What exceeds four standard deviations, and at least 10 %, is a change.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from itertools import pairwise
 from convverify.reporting.history.model import History, Point, Series
 
 LEAST_FACTOR = 1.1
-_NOISES = 6.0
-_MAD = 1.4826
+_DEVIATIONS, _CLIPPED = 4.0, 3.0
+_LOWER_QUARTILE = 0.3186  # of the absolute value of a standard normal variable
 _WINDOW = 3  # points that make a level
 
 
@@ -55,10 +56,18 @@ def factors(history: History) -> dict[str, float]:
     for series in history.series:
         values = [point.value for point in series.points if point.value]
         steps[series.topic] += [abs(math.log(b / a)) for a, b in pairwise(values) if a > 0 and b > 0]
-    return {
-        topic: max(LEAST_FACTOR, math.exp(_NOISES * _MAD * statistics.median(found))) if found else LEAST_FACTOR
-        for topic, found in steps.items()
-    }
+    return {topic: max(LEAST_FACTOR, math.exp(_DEVIATIONS * _noise(found))) for topic, found in steps.items()}
+
+
+def _noise(steps: list[float]) -> float:
+    """Return the standard deviation of the steps that are noise."""
+    while len(steps) > 1:
+        deviation = statistics.quantiles(steps, n=4, method="inclusive")[0] / _LOWER_QUARTILE
+        kept = [step for step in steps if step <= _CLIPPED * deviation]
+        if len(kept) in (0, len(steps)):
+            return deviation
+        steps = kept
+    return 0.0
 
 
 def regressions(history: History, factor: float | None = None) -> list[Regression]:
