@@ -46,8 +46,11 @@ def test_the_factor_is_the_square_of_the_largest_ratio_in_either_direction(
     monkeypatch.setattr(bench, "continuous", measure)
     monkeypatch.setattr(bench, "twin_of", lambda commit: HEAD)
     assert bench.measure_factor(BASE, BOX, []) == pytest.approx(1.44)
-    assert bench.known_factor(BOX) == pytest.approx(1.44)
-    assert bench.known_factor("another machine") == 0
+    assert bench.known_factor(BOX, ["a part"]) == pytest.approx(1.44)
+    assert bench.known_factor("another machine", []) == 0
+    bench.measure_factor(BASE, BOX, ["a part"])
+    assert bench.known_factor(BOX, ["a part"]) == pytest.approx(1.44)
+    assert bench.known_factor(BOX, []) == 0  # the factor of a part says too little
 
 
 def test_the_factor_is_never_less_than_a_tenth(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -213,10 +212,3 @@ def test_wrong_usage_ends_in_one_sentence(tmp_path: Path, options: list[str], se
     assert len(done.stderr.splitlines()) == 1
     assert sentence in done.stderr
     assert not (tmp_path / "performance.html").exists()
-
-
-def test_results_of_this_repository_can_be_read() -> None:
-    directory = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
-    history = read_history(directory)
-    assert len(history.commits) >= 15
-    assert json.loads((directory / "benchmarks.json").read_text())["version"] == 2

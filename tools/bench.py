@@ -92,11 +92,11 @@ def measure_factor(commit: str, name: str, bench: list[str]) -> float:
     return factor
 
 
-def known_factor(name: str) -> float:
-    """Return the factor that was measured on this machine; 0 without one."""
+def known_factor(name: str, bench: list[str]) -> float:
+    """Return the factor that was measured on this machine, of all benchmarks or of the same ones; 0 without one."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         data = json.loads(FACTOR_FILE.read_text(encoding="utf-8"))
-        return float(data["factor"]) if data["machine"] == name else 0.0
+        return float(data["factor"]) if data["machine"] == name and data["only"] in ([], bench) else 0.0
     return 0.0
 
 
@@ -153,7 +153,7 @@ def main() -> int:
         return 0
     if git("status", "--porcelain", "--untracked-files=no"):
         print("note: asv measures commits; what is not committed is not measured", file=sys.stderr)
-    factor = arguments.factor or known_factor(name) or measure_factor(base, name, arguments.bench)
+    factor = arguments.factor or known_factor(name, arguments.bench) or measure_factor(base, name, arguments.bench)
     if factor <= 1.0:
         fail(f"factor must be more than 1, not {factor}")
     ended = continuous(base, head, name, factor, arguments.bench)
