@@ -38,11 +38,15 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing of requests."""
+
+
 @contextlib.contextmanager
 def served(directory: Path) -> Iterator[str]:
     """Serve a directory on this machine."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    handler = functools.partial(_Quiet, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
