@@ -37,6 +37,7 @@ _FAULTS = re.compile(r"tensorflow [\d.]* ?is (at fault|wrong)")
 HAS_FAULTS = version("tensorflow").startswith("2.21.") and (sys.platform, platform.machine()) == ("linux", "x86_64")
 _VARYING = (
     (r"\d+ more cases", "N more cases"),
+    (r"[\d.]+e[+-]\d+ ulp|\d+(\.\d+)? ulp", "N ulp"),
     (r"\d+(\.\d+)? (cases/s|cases|problems|s|ulp|of its bound)\b", r"N \2"),
     (r"\d+%", "N%"),
     (r"on \d+ of \d+ failing cases", "on N of N failing cases"),
@@ -44,7 +45,6 @@ _VARYING = (
     (r"(exact|rounding|special) \d+", r"\1 N"),
     (r"ledger: \d+ of \d+.*", "ledger: N"),
     (r"values=\w+, \w+\)", "values)"),
-    (r"[\d.]+e[+-]\d+ ulp|\d+(\.\d+)? ulp", "N ulp"),
     (r"speed: .*", "speed: N"),
     (r"tensorflow \d+\.\d+\.\d+", "tensorflow N"),
 )
