@@ -1,0 +1,61 @@
+"""A snippet shows its counterexample without convverify's harness: one call, or all that it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import convverify
+from convverify.snippet import snippet
+
+STATEFUL = """
+import numpy as np
+from convverify import conv2d_matmul_offsets as right
+
+seen = {}
+
+
+def skips_after_an_empty_batch(x, w, *, strides=(1, 1), padding="VALID", dilations=(1, 1), groups=1):
+    skip, seen["empty"] = seen.get("empty", False), x.shape[0] == 0
+    y = right(x, w, strides=strides, padding=padding, dilations=dilations, groups=groups)
+    return np.zeros_like(y) if skip else y
+
+
+def doubles_every_second_result(x, w):
+    seen["calls"] = seen.get("calls", 0) + 1
+    return right(x, w) * (1 + seen["calls"] % 2)
+
+
+def in_channels_first(x, w):
+    return np.zeros((x.shape[0], w.shape[0], x.shape[2] - w.shape[2] + 1, x.shape[3] - w.shape[3] + 1), x.dtype)
+"""
+
+
+def shown_by_the_snippet(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, property_name: str, **options: str) -> str:
+    file = tmp_path / f"{name}.py"
+    file.write_text(STATEFUL)
+    report = convverify.verify(
+        f"{file}:{name}", references=(), max_examples=0, seed=1, properties=(property_name,), corpus=str(tmp_path / "corpus"), **options
+    )
+    (example,) = report.counterexamples
+    assert example.property == property_name
+    capsys.readouterr()
+    exec("\n".join(snippet(report, example)), {})
+    return capsys.readouterr().out
+
+
+def test_a_fault_in_the_order_of_calls_is_shown_by_three_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = shown_by_the_snippet(tmp_path, capsys, "skips_after_an_empty_batch", "order_of_calls").splitlines()
+    assert len(shown) == 3
+    assert [line.startswith("0 elements") for line in shown] == [True, True, False]
+
+
+def test_a_result_that_is_not_repeated_is_shown_by_two_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = shown_by_the_snippet(tmp_path, capsys, "doubles_every_second_result", "repeatable").splitlines()
+    assert sorted(line.startswith("0 elements") for line in shown) == [False, True]
+
+
+def test_a_wrong_element_is_shown_beside_the_right_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = shown_by_the_snippet(tmp_path, capsys, "in_channels_first", "exact_on_integers", data_format="NCHW")
+    assert shown.startswith("0.0 should be ")
