@@ -69,6 +69,12 @@ def test_where_more_is_better_asv_looks_for_no_regressions() -> None:
     assert {name for name in found if any(re.match(pattern, name) for pattern in patterns)} == reversed_units
 
 
+def test_one_threshold_of_asv_fits_each_file_of_benchmarks() -> None:
+    found = json.loads((ROOT / "benchmarks" / "results" / "benchmarks.json").read_text())
+    for name in (name for name, one in found.items() if isinstance(one, dict) and not name.startswith("machine.")):
+        assert sum(bool(re.match(pattern, name)) for pattern in configuration()["regressions_thresholds"]) == 1, name
+
+
 # What is measured.
 
 
