@@ -117,3 +117,8 @@ def test_a_seed_decides_the_values(case: Case) -> None:
     for array, same, shape in zip(first, again, (case.problem.x_shape, case.problem.w_shape), strict=True):
         assert array.tobytes() == same.tobytes()
         assert (array.shape, array.dtype) == (shape, numpy_dtype(case.problem.dtype))
+
+
+def test_random_bits_are_those_of_philox_with_the_seed_as_its_key() -> None:
+    for seed in (0, 7, 2**63 + 5, 2**64 - 1, 7):
+        assert random_bits(seed, 9).tolist() == np.random.Philox(key=seed).random_raw(9).tolist()

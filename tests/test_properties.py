@@ -337,7 +337,7 @@ def test_a_dear_property_is_tried_on_some_cases_of_a_campaign_and_on_every_case_
     for name in names:
         tried = [
             name in judge(Trial(make_kernel(right), Case.parse(PLAIN).with_(seed=seed << 3), thorough=False), (name,))[0]
-            for seed in range(24)
+            for seed in range(48)
         ]
-        assert sum(tried) == 24 // properties[name].traits["every"]
+        assert sum(tried) == 48 // properties[name].traits["every"]
         assert name in judge(trial_of(right, PLAIN.replace("seed=8", "seed=9")), (name,))[0]

@@ -63,7 +63,7 @@ def current_operands(trial: Trial) -> Verdict:
     return _compare("current_operands", "after its operands changed in place, the kernel", call, expected, trial)
 
 
-@properties.register("order_of_calls", rank=52, stages=("exact",), every=2)
+@properties.register("order_of_calls", rank=52, stages=("exact",), every=3)
 def order_of_calls(trial: Trial) -> Verdict:
     """A call on another problem in between is right itself, and changes nothing for this one."""
     if not trial.answered or trial.value_fault is not None:
@@ -92,7 +92,7 @@ def _unless_alone(other: Trial, sentence: str) -> Verdict:
     )
 
 
-@properties.register("threads", rank=60, stages=("exact",), every=12)
+@properties.register("threads", rank=60, stages=("exact",), every=16)
 def threads(trial: Trial) -> Verdict:
     """Calls from several threads at once give what single calls give."""
     if not trial.answered or trial.value_fault is not None or not trial.expected.size:
