@@ -22,6 +22,7 @@ _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_refe
 _CALLS_AROUND = 25  # calls that all properties together make on one case
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
+_ENOUGH = 4  # failing cases to diagnose from
 _CALLS, _CALLS_SECONDS = 400, 1.5
 
 
@@ -143,6 +144,8 @@ class Confirmation:
             return ()  # the fault is not in the values of a single call
         cases = {Case.parse(line) for line in same} | {what.case}
         small = [case for case in cases if case.stage != "rounding" and _small(case.problem)]
+        if len(small) < _ENOUGH:  # other values on the same problems, which the prober leaves out where they do not fail
+            small += [case.with_(seed=case.seed + step) for case in small if case.style != "given" for step in (1, 2, 3)]
         lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
         return self.prober.diagnose(lines, self.options.target) if lines else ()
 

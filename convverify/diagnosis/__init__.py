@@ -6,6 +6,7 @@ fault does not apply.  Decorate it with `@hypotheses.register("words for the rep
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
@@ -14,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.case import Case
+from convverify.references.exact import convolve
 from convverify.registry import Registry
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Hypothesis: TypeAlias = Callable[[Case, Floats, Floats], Floats | None]
 
+_LEAST = 2  # telling cases that a hypothesis has to explain: one alone is often explained by several
 hypotheses = Registry("hypothesis", __name__)
 
 # Mutants whose fault shows in the values of a single call, and that do no harm to the process that calls them.
@@ -35,24 +38,35 @@ def diagnose(failures: Iterable[tuple[Case, Floats]], *, seconds: float = 1.5, w
     without : name of a mutant that is not to be tried (to test the diagnosis on that mutant)
     """
     deadline = time.monotonic() + seconds
-    evidence = []
+    evidence, telling = [], []
     for case, actual in failures:
         x, w = (array.astype(np.float64) for array in _seen_by_kernel(case))
         evidence.append((case, x, w, actual))
+        telling.append(_is_telling(actual, convolve(case.problem, x, w)))
     if not evidence:
         return ()
     scores: list[tuple[int, int, str]] = []
     for rank, (words, hypothesis) in enumerate(_candidates(without)):
         if time.monotonic() > deadline:
             break
-        matched = sum(_matches(hypothesis, *item) for item in evidence)
-        if matched:
-            scores.append((-matched, rank, words))
+        matched = [_matches(hypothesis, *item) for item in evidence]
+        if sum(map(operator.and_, matched, telling)) >= _LEAST:
+            scores.append((-sum(matched), rank, words))
     scores.sort()
     if not scores or -scores[0][0] * 10 < len(evidence) * 6:
         return ()
     best = scores[0][0]
     return tuple(f"matches: {words} on {-matched} of {len(evidence)} failing cases" for matched, _, words in scores[:2] if matched == best)
+
+
+def _is_telling(actual: Floats, expected: Floats) -> bool:
+    """Return whether a wrong result says how it came about: one that is zero, or not finite, all over could come from anything."""
+    if actual.shape != expected.shape:
+        return True
+    with np.errstate(all="ignore"):
+        wrong = ~((actual == expected) | (np.isnan(actual) & np.isnan(expected)))
+    substantial = np.isfinite(actual) & (actual != 0)
+    return bool((wrong & substantial).any() or (~wrong & substantial).any())
 
 
 def _seen_by_kernel(case: Case) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
