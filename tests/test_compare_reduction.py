@@ -44,7 +44,7 @@ def test_a_reduced_problem_is_the_same_convolution_with_about_as_many_multiply_a
 
 @pytest.mark.parametrize(
     ("fixed", "each", "whole"),
-    [(2e-5, 1e-11, True), (0.0, 1e-6, False), (0.012, 1e-11, True), (0.0, 1e-9, True), (0.0, 2e-8, False)],
+    [(2e-5, 1e-11, True), (0.0, 1e-6, False), (0.1, 1e-11, True), (0.0, 1.3e-9, True), (0.0, 1e-8, False)],
     ids=["fast", "interpreted", "fixed cost", "just fast enough", "slow"],
 )
 def test_what_takes_too_long_is_made_smaller(monkeypatch: pytest.MonkeyPatch, fixed: float, each: float, whole: bool) -> None:
@@ -52,6 +52,25 @@ def test_what_takes_too_long_is_made_smaller(monkeypatch: pytest.MonkeyPatch, fi
     monkeypatch.setattr(reduction, "time", machine)
     chosen = affordable(machine.call, BIG, 1.25, 0.2)
     assert (chosen == BIG) == whole
-    assert max(machine.seconds(problem) for problem in machine.called) < 1.25
+    assert max(machine.seconds(problem) for problem in machine.called) <= 1.25
     if not whole:
         assert 0.05 < machine.seconds(chosen) <= 0.25
+
+
+def test_one_disturbance_is_no_reason_for_a_smaller_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    for disturbed in range(20):
+        machine = Machine(0.0, 1e-10)
+        monkeypatch.setattr(reduction, "time", machine)
+
+        def call(problem: Problem, machine: Machine = machine, disturbed: int = disturbed) -> None:
+            machine.call(problem)
+            machine.now += 1.0 * (len(machine.called) == disturbed)
+
+        assert affordable(call, BIG, 1.25, 0.2) == BIG
+
+
+def test_a_problem_whose_single_pixel_is_large_is_tried_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = Problem.parse("x=1x40x40x4096 w=7x7x4096x8")
+    machine = Machine(0.0, 1e-11)
+    monkeypatch.setattr(reduction, "time", machine)
+    assert affordable(machine.call, deep, 1.25, 0.2) == deep

@@ -11,7 +11,9 @@ from convverify.problem import Problem
 _FIRST = 1 << 15  # multiply-adds of the first problem that a kernel is tried on
 _GROWTH = 8
 _TIMES = 2  # of which the shorter one counts: a machine that is busy with something else is no reason for a smaller problem
-_SIGNIFICANT = 0.05  # of the time allowed: what takes as long as this tells how long more takes
+_SIGNIFICANT = 0.01  # of the time allowed: what takes as long as this tells, if roughly, how long more takes
+_HOPELESS = 20.0  # times the time allowed: beyond doubt, however roughly it is known
+_GRACE = 2.0  # times the time allowed: a problem that was called, and took no longer, need not be made smaller
 
 
 def reduced(problem: Problem, macs: int) -> Problem:
@@ -43,18 +45,18 @@ def affordable(call: Callable[[Problem], None], problem: Problem, longest: float
     `call` calls the kernel on a problem of that kind.  Small problems are tried first, so that none is begun whose end nobody can
     wait for.
     """
-    macs, before = _FIRST, (0, 0.0)
+    macs, before = max(_FIRST, reduced(problem, 1).macs), (0, 0.0)
     while True:
         trial = reduced(problem, macs)
         call(trial)
         seconds = min(_seconds(call, trial) for _ in range(_TIMES))
-        if trial == problem and seconds <= longest:
+        if trial == problem and seconds <= _GRACE * longest:
             return problem
-        if trial == problem or (seconds > _SIGNIFICANT * longest and (before[0] or seconds * _GROWTH > longest)):
-            each = max(seconds - before[1], 1e-9) / (trial.macs - before[0])  # what a multiply-add costs, a call's fixed cost aside
-            if trial != problem and seconds + (problem.macs - trial.macs) * each <= longest:
-                return problem
-            return reduced(problem, max(1, int(wanted / each)))
+        each = max(seconds - before[1], 1e-9) / max(1, trial.macs - before[0])  # what a multiply-add costs, a call's fixed cost aside
+        whole = seconds + (problem.macs - trial.macs) * each
+        hopeless = before[0] and seconds > _SIGNIFICANT * longest and whole > _HOPELESS * longest
+        if trial == problem or seconds * _GROWTH > longest or hopeless:
+            return problem if whole <= longest else reduced(problem, max(1, int(wanted / each)))
         before = (trial.macs, seconds)
         macs *= _GROWTH
 
