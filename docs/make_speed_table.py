@@ -45,6 +45,8 @@ def tables(read: list[dict[str, Any]]) -> Iterator[str]:
     """Yield the lines of the tables of one comparison, which may have been made in pieces."""
     for data in read:
         machine = data["machine"]
+        if machine is None:  # interrupted before anything was measured
+            continue
         peaks = ", ".join(f"{dtype} products {peak / 1e9:.0f} GFLOP/s" for dtype, peak in machine["peaks"].items())
         yield f"{machine['processor']}, {machine['threads']} threads: {peaks}, copies {machine['bandwidth'] / 1e9:.0f} GB/s."
     against = read[0]["options"]["against"]
