@@ -57,18 +57,17 @@ def _accuracy(history: History) -> Markup | None:
 
 
 def _histories(history: History) -> Iterator[tuple[str, Markup]]:
-    """Yield (title, picture): the times of each kernel, and the ratios; then what has no kernel."""
-    kernels = list(dict.fromkeys(series.kernel for series in history.of("speed")))
-    for kernel in kernels:
-        mine = [series for series in history.of("speed") if series.kernel == kernel]
-        yield f"{kernel}: time of a call", figures.over_commits(f"speed {kernel}", mine, history.commits, "ms", 1e3)
-    for kernel in kernels:
-        mine = [series for series in history.of("ratio") if series.kernel == kernel]
-        if mine:
-            yield f"{kernel}: times TensorFlow", figures.over_commits(f"ratio {kernel}", mine, history.commits, "times TensorFlow")
+    """Yield (title, picture) of what was measured at two commits at least: times and ratios by kernel; then what has no kernel."""
+    for topic, unit, scale in (("speed", "ms", 1e3), ("ratio", "times TensorFlow", 1.0)):
+        for kernel in dict.fromkeys(series.kernel for series in history.of(topic)):
+            mine = [series for series in history.of(topic) if series.kernel == kernel]
+            if any(len(series.points) > 1 for series in mine):
+                title = mine[0].title if topic == "speed" else f"{kernel}: times TensorFlow"
+                yield title, figures.over_commits(f"{topic} {kernel}", mine, history.commits, unit, scale)
     rest: dict[str, list[Series]] = {}
     for topic in ("harness", "importing", "machine"):
         for series in history.of(topic):
-            rest.setdefault(f"{topic}: {series.unit}", []).append(series)
+            if len(series.points) > 1:
+                rest.setdefault(f"{topic}: {series.unit}", []).append(series)
     for title, mine in rest.items():
         yield title, figures.over_commits(title, mine, history.commits, mine[0].unit, logarithmic=False)
