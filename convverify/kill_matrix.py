@@ -8,6 +8,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from convverify.dtypes import DEFAULT_DTYPES
 from convverify.events import Event, Found, Progress, Started
 from convverify.mutants import mutants
 from convverify.options import Options
+from convverify.properties import in_order
 from convverify.registry import Entry
 from convverify.report import REFUTED, VERIFIED
 from convverify.unusual import unusual
@@ -155,13 +157,36 @@ def to_json(rows: Sequence[Row]) -> str:
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
-    """Return the matrix as a page of the docs."""
+    """Return the matrix as a page of the docs: classes by properties, then a line for each kernel, over all seeds."""
+    seeds = sorted({row.seed for row in rows})
+    ran = f"{len(seeds)} seeds ({', '.join(map(str, seeds))})" if len(seeds) > 1 else f"seed {seeds[0]}"
+    parts = ["# Kill matrix", f"Made by `convverify mutants --markdown FILE`, with {ran}: {summary(rows)}.", *_crossed(rows)]
     head = "| kernel | class | what is wrong | refuted by | cases | s | smallest case |\n|--|--|--|--|--:|--:|--|"
-    body = []
+    grouped: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.fault_class, row.name, row.seed)):
-        entry = mutants[row.name] if row.name in mutants else unusual[row.name]
-        summary_text = entry.summary.replace("|", "\\|") + (f" ({row.issue})" if row.issue else "")
-        by = row.killed_by or row.verdict
-        body.append(f"| {row.name} | {row.fault_class} | {summary_text} | {by} | {row.cases} | {row.seconds:.2f} | `{row.case}` |")
-    text = f"# Kill matrix\n\nMade by `convverify mutants --markdown FILE`: {summary(rows)}.\n"
-    return "\n".join([text, head, *body]) + "\n"
+        grouped.setdefault((row.fault_class, row.name), []).append(row)
+    body = "\n".join(_line_of_the_page(same) for same in grouped.values())
+    if len(seeds) > 1:
+        parts.append("`cases` and `s` until the first refutation are medians over the seeds; the case is that of the first.")
+    return "\n\n".join([*parts, f"{head}\n{body}"]) + "\n"
+
+
+def _crossed(rows: Sequence[Row]) -> list[str]:
+    """Return the table of classes by the properties that refuted them first: how many kernels, counted once for each seed."""
+    counts = Counter((row.fault_class, row.killed_by) for row in rows if row.killed_by)
+    by = [entry.name for entry in in_order() if any(entry.name == name for _, name in counts)]
+    if not by:
+        return []
+    head = f"| class | {' | '.join(by)} |\n|--|{'--:|' * len(by)}"
+    classes = sorted({kind for kind, _ in counts})
+    body = "\n".join(f"| {kind} | {' | '.join(str(counts[kind, name] or '') for name in by)} |" for kind in classes)
+    return ["Which property refuted a kernel first:", f"{head}\n{body}"]
+
+
+def _line_of_the_page(same: Sequence[Row]) -> str:
+    row = same[0]
+    entry = mutants[row.name] if row.name in mutants else unusual[row.name]
+    what = entry.summary.replace("|", "\\|") + (f" ({row.issue})" if row.issue else "")
+    by = ", ".join(dict.fromkeys(row.killed_by or row.verdict for row in same))
+    cases, seconds = (statistics.median(values) for values in ([row.cases for row in same], [row.seconds for row in same]))
+    return f"| {row.name} | {row.fault_class} | {what} | {by} | {cases:.0f} | {seconds:.2f} | `{row.case}` |"
