@@ -212,3 +212,10 @@ def test_wrong_usage_ends_in_one_sentence(tmp_path: Path, options: list[str], se
     assert len(done.stderr.splitlines()) == 1
     assert sentence in done.stderr
     assert not (tmp_path / "performance.html").exists()
+
+
+def test_the_history_in_this_repository_has_fifteen_commits_and_none_before_a_kernel_existed() -> None:
+    history = read_history(Path(__file__).resolve().parents[1] / "benchmarks" / "results")
+    assert len(history.commits) >= 15
+    firsts = {one.kernel: min(point.commit for point in one.points) for one in history.of("speed")}
+    assert 0 < firsts["matmul"] < firsts["winograd_4x4"]

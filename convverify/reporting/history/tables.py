@@ -140,6 +140,7 @@ class Group:
     last_good: Commit | None
     resolved: Commit | None
     members: tuple[Told, ...]
+    at_one_commit: bool = False
 
     @property
     def lasts(self) -> bool:
@@ -170,6 +171,7 @@ def grouped(history: History, found: Sequence[Regression]) -> list[Group]:
             last_good=None if good == bad - 1 else commits[good],
             resolved=None if end < 0 else commits[end],
             members=tuple(told(history, one) for one in members),
+            at_one_commit=end == bad + 1,
         )
         for (bad, good, end), members in sorted(groups.items(), key=lambda item: (item[0][2] >= 0, -item[0][0]))
     ]
