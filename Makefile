@@ -41,6 +41,9 @@ bench-publish: $(READY)  ## results to pages: .asv/html/index.html, and performa
 	$(BIN)/python tools/bench_publish.py
 	$(BIN)/convverify report --output .asv/html/performance.html
 
+docs: $(READY)  ## the documentation site, in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip hatchling

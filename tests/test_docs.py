@@ -8,7 +8,7 @@ In README.md and docs/*.md:
 - `<!-- run -->` before a console block runs its `$ convverify`, `$ pytest` and `$ python` commands, and compares their output and exit
   status (`$ echo $?`);
 - where TensorFlow's faults are shown, that is compared with the version that has them alone;
-- `<!-- needs PACKAGE -->` before a block of Python, perhaps followed by `, run`: it is skipped where that package is not installed;
+- `<!-- needs PACKAGE -->` before a block, perhaps followed by `, run`: it is skipped where that package is not installed;
 - `<!-- may end the process -->` before a block of Python lets it: such is a finding about a reference.
 
 Numbers that depend on the machine or on time are compared as such; a line [...] stands for any lines.
@@ -32,6 +32,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"(?:<!-- ([^\n]*?) -->\n+)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_RUN = re.compile(r"(needs \w+, )?run")
 _PROGRESS = re.compile(r"(starting|corpus|corners|reference|random|suite|shrinking): \d+ cases on")
 _FAULTS = re.compile(r"tensorflow [\d.]* ?is (at fault|wrong)")
 HAS_FAULTS = version("tensorflow").startswith("2.21.") and (sys.platform, platform.machine()) == ("linux", "x86_64")
@@ -71,7 +72,8 @@ def runnable(page: Path) -> list[int]:
     return [
         number
         for number, block in enumerate(blocks_of(page))
-        if (block.language == "python" and not block.mark.startswith("file:")) or (block.language == "console" and block.mark == "run")
+        if (block.language == "python" and not block.mark.startswith("file:"))
+        or (block.language == "console" and _RUN.fullmatch(block.mark))
     ]
 
 
@@ -160,5 +162,6 @@ def test_other_output_than_is_shown_is_found(shown: str) -> None:
 
 def test_pages_that_are_linked_exist() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        prose = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
