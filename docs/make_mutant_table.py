@@ -22,7 +22,7 @@ _HEAD = """\
 A mutant is a kernel with one known fault. `convverify mutants` verifies all of them: each must be refuted, or a property would be
 unable to fail. `convverify check NAME` verifies one. The witness is a case on which it is wrong. An issue
 is the public report of a shipped fault of that kind. An unusual kernel is right, and goes about it in an uncommon way: nothing may
-refute it.
+refute it. [The kill matrix](kill-matrix.md) shows which property refuted which mutant.
 
 This page is made by `docs/make_mutant_table.py`.
 """
