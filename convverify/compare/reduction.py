@@ -12,7 +12,7 @@ _FIRST = 1 << 15  # multiply-adds of the first problem that a kernel is tried on
 _GROWTH = 8
 _TIMES = 2  # of which the shorter one counts: a machine that is busy with something else is no reason for a smaller problem
 _SIGNIFICANT = 0.01  # of the time allowed: what takes as long as this tells, if roughly, how long more takes
-_HOPELESS = 20.0  # times the time allowed: beyond doubt, however roughly it is known
+_HOPELESS = 300.0  # times the time allowed: beyond doubt, however roughly it is known (threads on a busy machine: a hundred times too long)
 _GRACE = 2.0  # times the time allowed: a problem that was called, and took no longer, need not be made smaller
 
 
