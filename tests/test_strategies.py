@@ -135,7 +135,7 @@ def test_outputs_on_both_sides_of_tile_edges_are_drawn() -> None:
 
 
 def test_every_dtype_style_and_layout_is_drawn() -> None:
-    some = drawn(cases(max_macs=100, dtypes=tuple(FORMATS)), 400)
+    some = drawn(cases(max_macs=100, dtypes=tuple(FORMATS)), 800)
     assert {case.problem.dtype for case in some} == set(FORMATS)
     assert {case.style for case in some} == set(styles.names())
     assert {case.layouts[0] for case in some} == {case.layouts[1] for case in some} == set(layouts.names())
