@@ -117,6 +117,19 @@ class Axis:
         end = (self.extent + self.pad - (self.kernel - 1) * self.dilation - 1) // self.stride + 1
         return first, max(first, min(count, end))
 
+    def runs(self, count: int) -> list[tuple[int, int, int, int]]:
+        """Cut `count` outputs where their windows begin to miss another part of the kernel: (first, end, first offset, end of offsets)."""
+        runs: list[tuple[int, int, int, int]] = []
+        for output in range(count):
+            start = output * self.stride - self.pad
+            first = max(0, -(start // self.dilation))
+            end = max(first, min(self.kernel, (self.extent - 1 - start) // self.dilation + 1))
+            if runs and runs[-1][2:] == (first, end):
+                runs[-1] = (runs[-1][0], output + 1, first, end)
+            else:
+                runs.append((output, output + 1, first, end))
+        return runs
+
     def segments(self, first: int, count: int) -> Iterator[tuple[slice, slice, slice, slice]]:
         """Yield (pad before, image part, pad after) as slices of the strip, and the slice of the image that goes there."""
         start, span, step = first * self.stride - self.pad, (count - 1) * self.stride + 1, self.step(count)
@@ -139,66 +152,75 @@ def axes_of(problem: Problem) -> tuple[Axis, Axis]:
     )
 
 
+class Lattice(NamedTuple):
+    """Where windows lie: in contiguous `pixels`, from byte `first` on; strides in bytes of the axes that `Windows.of` names."""
+
+    pixels: Array
+    first: int
+    strides: tuple[int, ...]
+
+
 class Windows:
     """The windows of a problem's blocks, over x itself where that is possible, else over strips."""
 
     def __init__(self, problem: Problem, x: Array, dtype: Any, repeat: int = 1) -> None:
         self.problem, self.x, self.dtype, self.repeat = problem, x, dtype, repeat
         self.axes = axes_of(problem)
+        self.kernel = slice(0, problem.kernel_height), slice(0, problem.kernel_width)
         batch, rows, columns, _ = problem.output_shape
         self.inside = Block(0, batch, *self.axes[0].inside(rows), *self.axes[1].inside(columns))
         """The outputs whose windows do not reach into a pad."""
-        plain = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned and repeat == 1
-        self.over_x = self._over_x() if plain and self.inside.pixels else None
+        self.plain = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned and repeat == 1
+        """Whether x can be read as it lies."""
 
     def of(self, block: Block) -> Array:
         """Return (images, rows, columns, kernel height, kernel width, channels * repeat), read-only in spirit, of self.dtype."""
+        pixels, first, strides = self.locate(block)
+        shape = (
+            block.image_end - block.image, block.row_end - block.row, block.column_end - block.column,
+            self.problem.kernel_height, self.problem.kernel_width, self.problem.in_channels * self.repeat,
+        )  # fmt: skip
+        return np.ndarray(shape, self.dtype, pixels, first, strides)
+
+    def locate(self, block: Block) -> Lattice:
+        """Return where the windows of a block lie: in x, or in a strip that is valid until this thread asks for another."""
+        inside = self.inside
+        within_rows = inside.row <= block.row and block.row_end <= inside.row_end
+        if self.plain and within_rows and inside.column <= block.column and block.column_end <= inside.column_end:
+            return self.locate_in_x(block, *self.kernel)
         vertical, horizontal = self.axes
         rows, columns = block.row_end - block.row, block.column_end - block.column
-        if self.over_x is not None:
-            row, column = block.row - self.inside.row, block.column - self.inside.column
-            if row >= 0 <= column and block.row_end <= self.inside.row_end and block.column_end <= self.inside.column_end:
-                return self.over_x[block.image : block.image_end, row : row + rows, column : column + columns]
         shape = (block.image_end - block.image, vertical.length(rows), horizontal.length(columns), self.problem.in_channels, self.repeat)
         strip = scratch.array("strip", shape, self.dtype)
         source = self.x[block.image : block.image_end, ..., None]
-        for above, inside, below, image_rows in vertical.segments(block.row, rows):
+        for above, inside_rows, below, image_rows in vertical.segments(block.row, rows):
             if above.stop > above.start:
                 strip[:, above] = 0
             if below.stop > below.start:
                 strip[:, below] = 0
             for before, within, after, image_columns in horizontal.segments(block.column, columns):
                 if before.stop > before.start:
-                    strip[:, inside, before] = 0
+                    strip[:, inside_rows, before] = 0
                 if after.stop > after.start:
-                    strip[:, inside, after] = 0
-                strip[:, inside, within] = source[:, image_rows, image_columns]
-        return self._view(strip, rows, columns, True)
+                    strip[:, inside_rows, after] = 0
+                strip[:, inside_rows, within] = source[:, image_rows, image_columns]
+        return self._lattice(strip, 0, shape[1], shape[2], (vertical.step(rows), horizontal.step(columns)))
 
-    def _over_x(self) -> Array:
-        (vertical, horizontal), inside = self.axes, self.inside
-        first_row = inside.row * vertical.stride - vertical.pad
-        first_column = inside.column * horizontal.stride - horizontal.pad
-        first = (first_row * horizontal.extent + first_column) * self.problem.in_channels * self.x.itemsize
-        return self._view(self.x, inside.row_end - inside.row, inside.column_end - inside.column, False, first)
-
-    def _view(self, pixels: Array, rows: int, columns: int, is_strip: bool, first: int = 0) -> Array:
+    def locate_in_x(self, block: Block, rows: slice, columns: slice) -> Lattice:
+        """Return where the windows of a block lie in x, which must be plain; these offsets of the kernel must all meet its pixels."""
         vertical, horizontal = self.axes
-        channels = self.problem.in_channels * self.repeat
+        row = block.row * vertical.stride - vertical.pad + rows.start * vertical.dilation
+        column = block.column * horizontal.stride - horizontal.pad + columns.start * horizontal.dilation
+        pixel = (block.image * vertical.extent + row) * horizontal.extent + column
+        return self._lattice(self.x, pixel, vertical.extent, horizontal.extent, (vertical.dilation, horizontal.dilation))
+
+    def _lattice(self, pixels: Array, first: int, height: int, width: int, steps: tuple[int, int]) -> Lattice:
+        vertical, horizontal = self.axes
         by_channel = pixels.itemsize  # computed, not taken from the array: NumPy allows any stride on an axis of extent 1
-        by_column = by_channel * channels
-        by_row = by_column * pixels.shape[2]
-        return np.ndarray(
-            (pixels.shape[0], rows, columns, vertical.kernel, horizontal.kernel, channels),
-            self.dtype,
-            pixels,
-            first,
-            strides=(
-                by_row * pixels.shape[1],
-                by_row * vertical.stride,
-                by_column * horizontal.stride,
-                by_row * (vertical.step(rows) if is_strip else vertical.dilation),
-                by_column * (horizontal.step(columns) if is_strip else horizontal.dilation),
-                by_channel,
-            ),
-        )
+        by_column = by_channel * self.problem.in_channels * self.repeat
+        by_row = by_column * width
+        strides = (
+            by_row * height, by_row * vertical.stride, by_column * horizontal.stride,
+            by_row * steps[0], by_column * steps[1], by_channel,
+        )  # fmt: skip
+        return Lattice(pixels, first * by_column, strides)

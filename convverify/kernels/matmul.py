@@ -32,7 +32,9 @@ _COLUMNS = 2 << 20  # bytes of a block's columns
 _GEMM_PIXELS = 400  # rows of a product from which on packing the weights costs little
 _ROW_PIXELS = 192  # the same for one row of outputs, whose columns are copied at less cost than its patches
 _SHORT = 32  # elements: runs of at most this many are copied at a cost for each run
-_FEW_PIXELS = 384  # of the whole output: fewer do not make blocks of which each is worth packing the weights
+_FEWEST_PIXELS = 192  # of the whole output: fewer do not make blocks of which each is worth packing the weights
+_FEW_PIXELS = 384  # the same where the weights are many
+_MANY_WEIGHTS = 4 << 20  # bytes
 _LEAST_COPIED = 96  # pixels whose patches are worth a piece of their own, where few pixels are copied first
 _LEAST_WORK = 1 << 22  # multiply-adds that are worth a block of their own
 _BALANCE = 8  # blocks, so that threads of unequal speed end together
@@ -82,13 +84,16 @@ def plan(problem: Problem) -> Plan:
     total, outputs = batch * rows * columns, out_channels // problem.groups
     run = problem.kernel_width * problem.in_channels
     patch = problem.kernel_height * run * itemsize
-    if total <= _FEW_PIXELS and outputs >= 128 and total * patch <= _MOST_PATCHES:
+    many_weights = problem.terms * outputs * itemsize >= _MANY_WEIGHTS
+    if total <= (_FEW_PIXELS if many_weights else _FEWEST_PIXELS) and outputs >= 128 and total * patch <= _MOST_PATCHES:
         count = max(min(2, outputs // 128), min(4, outputs // 256))
         edges = [outputs * piece // count // 16 * 16 for piece in range(count)] + [outputs]
         halves = blocks_of(problem, max(-(-total // 2), _LEAST_COPIED))
         return Plan(halves, [slice(low, high) for low, high in itertools.pairwise(edges)], False)
-    pixels = max(_PATCHES // patch, min(_GEMM_PIXELS, _MOST_PATCHES // patch))
-    enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), _GEMM_PIXELS)
+    units, unit = (batch, rows * columns) if batch > 1 else (rows, columns)
+    fewest = min(_GEMM_PIXELS, -(-units // 2) * unit)
+    pixels = max(_PATCHES // patch, min(fewest, _MOST_PATCHES // patch))
+    enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), fewest)
     by_columns = problem.groups == 1 < problem.kernel_height and problem.dilations[0] == 1
     if by_columns and columns >= (_ROW_PIXELS // 2 if run <= _SHORT else _ROW_PIXELS):
         fitting = _COLUMNS // (columns * run * itemsize) - problem.kernel_height
