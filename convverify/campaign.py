@@ -1,14 +1,15 @@
 """The campaign: cases from the corpus, from the table of corners, and from Hypothesis, each judged by every property.
 
 It runs in one process and tells what happens through events.  Its work is cut into shards that depend on the seed alone, so that any
-number of workers does the same work, and a worker that died is replaced by one that goes on where it stopped.
+number of workers does the same work: each takes the next shard that nobody has taken.  A worker that died is replaced by one that goes on
+where it stopped.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from convverify import corpus
@@ -53,27 +54,40 @@ class _Stop(BaseException):
 
 @dataclass(frozen=True)
 class Task:
-    """A worker's part: its shards, how many examples of the first one have been done before, and the budget of multiply-adds
-    (0: found by timing the kernel)."""
+    """What a worker may take of: the shards, how many examples of the first one have been done before, and the budget of multiply-adds
+    (0: found by timing the kernel).
+
+    A rehearsal does again what a worker has done, up to the position (shard, number) `rehearsed`, without references.
+    """
 
     shards: tuple[tuple[int, int], ...]
     skip: int = 0
     max_macs: int = 0
+    rehearsed: tuple[int, int] | None = None
 
 
 class Campaign:
     """One worker's campaign against one kernel."""
 
-    def __init__(self, options: Options, task: Task, emit: Listener, journal: Journal | None = None, kernel: Kernel | None = None) -> None:
-        """`kernel` is what to verify where it has no name by which `options.target` could find it."""
-        self.options, self.task, self.emit, self.journal = options, task, emit, journal
+    def __init__(
+        self,
+        options: Options,
+        task: Task,
+        emit: Listener,
+        journal: Journal | None = None,
+        kernel: Kernel | None = None,
+        take: Callable[[int], bool] = lambda shard: True,
+    ) -> None:
+        """`kernel` is what to verify where it has no name by which `options.target` could find it; `take(shard)` says whether a shard is
+        this worker's."""
+        self.options, self.task, self.emit, self.journal, self.take = options, task, emit, journal, take
         self._given = kernel
         self.watch: Watch = journal.watch if journal else unwatched
         self.statistics = Statistics()
         self.references: tuple[Kernel, ...] = ()
         self._seen: set[Problem] = set()
         self._recent: deque[str] = deque(maxlen=500)
-        self._unreferenced: list[Trial] = []
+        self._unreferenced: list[tuple[tuple[int, int], Trial]] = []
         self._findings, self._since_finding, self._first_found = 0, 0, 0.0
         self._refuted: set[str] = set()
         self._start = self._told = time.perf_counter()
@@ -102,21 +116,22 @@ class Campaign:
             self.emit(Finished(reason, self.statistics))
 
     def _phases(self) -> bool:
-        shards = list(self.task.shards)
-        skip = self.task.skip
+        shards, skip = list(self.task.shards), self.task.skip
         if shards and shards[0][0] == 0:
             shards.pop(0)
-            for number, case in enumerate(self._fixed_cases()):
-                if number >= skip:
-                    self._position = (0, number + 1)
-                    self._try(case, number)
+            if self.take(0):
+                for number, case in enumerate(self._fixed_cases()):
+                    if number >= skip:
+                        self._go_to(0, number + 1)
+                        self._try(case, number)
             skip = 0
         if not self._load_references():
             return False
         if shards:
             self.emit(Phase("random"))
         for shard, count in shards:
-            self._random(shard, count, skip)
+            if self.take(shard):
+                self._random(shard, count, skip)
             skip = 0
         return True
 
@@ -172,17 +187,22 @@ class Campaign:
             done += 1
             if done <= skip:
                 return
-            self._position = (shard, done)
+            self._go_to(shard, done)
             for case in self._cases_of(problem, seed, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
                 self._try(case, (shard << 16) + done)
 
         draw_problems(self.kernel, self.options.dtypes, self.max_macs, (self.options.seed << 20) + shard, count, each)
 
+    def _go_to(self, shard: int, number: int) -> None:
+        if self.task.rehearsed and (shard, number) > self.task.rehearsed:
+            raise _Stop("done")
+        self._position = (shard, number)
+
     # What is done with a case.
 
     def _try(self, case: Case, number: int) -> None:
         now = time.perf_counter()
-        if now - self._start > self.options.max_time:
+        if now - self._start > self.options.max_time and not self.task.rehearsed:
             raise _Stop("time")
         line = str(case)
         if self.journal:
@@ -200,8 +220,8 @@ class Campaign:
         judged, finding = judge(trial, self.options.properties)
         self._count(trial, judged)
         self._recent.append(line)
-        if not self.references and finding is None and self.options.references:
-            self._unreferenced.append(trial)
+        if not self.references and finding is None and self.options.references and not self.task.rehearsed:
+            self._unreferenced.append((self._position, trial))
         if finding is not None:
             self._found(line, finding, number)
         elif trial.case.stage == "rounding" and trial.answered:
@@ -238,7 +258,7 @@ class Campaign:
         self.emit(Found(line, finding.property, finding.sentence, number, history))
 
     def _load_references(self) -> bool:
-        names = [name for name in self.options.references if name != self.kernel.name]
+        names = [name for name in self.options.references if name != self.kernel.name and not self.task.rehearsed]
         if not names:
             return True
         self._tell(force=True)
@@ -260,19 +280,19 @@ class Campaign:
         self.references = loaded
         self.statistics.startup = time.perf_counter() - start
         self._start += self.statistics.startup
-        for trial in self._unreferenced:
-            self._compare_later(trial)
+        for position, trial in self._unreferenced:
+            self._compare_later(position, trial)
         self._unreferenced.clear()
         return True
 
-    def _compare_later(self, trial: Trial) -> None:
+    def _compare_later(self, position: tuple[int, int], trial: Trial) -> None:
         """Hold against the references what was tried before they were loaded."""
         if self.options.properties is not None and "matches_reference" not in self.options.properties:
             return
         if trial.case.stage == "special":
             return
         if self.journal:
-            self.journal.name_case(str(trial.case))
+            self.journal.name_case(str(trial.case), position)
         trial.references = self.references
         verdict = matches_reference(trial)
         self._tell_faults(trial)

@@ -43,6 +43,11 @@ class Confirmation:
             self._hanging.add(line)
         return bool(probe.died)
 
+    def dies(self, line: str) -> bool:
+        """Return whether a case ends a fresh process, too, in which nothing but the kernel has been called."""
+        self.prober.fresh()
+        return bool(self.prober.probe(line).died)
+
     @property
     def _brief(self) -> float:
         """Seconds for a case that is suspected to hang: a thousand times what a small one takes."""

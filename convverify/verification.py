@@ -12,7 +12,7 @@ from convverify.confirmation import Confirmation
 from convverify.events import Event, Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
 from convverify.isolation.local import LocalProber
 from convverify.isolation.probing import Prober
-from convverify.isolation.supervisor import Supervisor
+from convverify.isolation.supervisor import KERNEL, NOBODY, UNCLEAR, Supervisor
 from convverify.kernel import Kernel
 from convverify.options import Options
 from convverify.properties import in_order
@@ -22,6 +22,7 @@ from convverify.statistics import Statistics
 from convverify.targets import find_kernel
 
 _REPORTED = 3  # counterexamples to distinct properties that are shown
+_REFERENCE_CALLS = 5  # of a reference on a case: memory that it has damaged may show only later
 _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
 
@@ -110,15 +111,15 @@ class Verification:
             Campaign(self.options, Task(tuple(shards_of(self.options))), self.hear, kernel=self._kernel).run()
 
     def _isolated(self) -> None:
-        def blame(line: str, how: str) -> bool:
+        def blame(line: str, how: str) -> str:
             if how.endswith("SIGKILL") and not self._killed_before:
-                return not self._killed_from_outside(line)
+                return NOBODY if self._killed_from_outside(line) else KERNEL
             if "did not return" not in how:
-                return True
+                return KERNEL if "memory" in how or self.confirmation.dies(line) else UNCLEAR
             if self.confirmation.hangs(line):
-                return True
+                return KERNEL
             self._warn(f"one call took too long, but not when it was tried again: {line}")
-            return False
+            return NOBODY
 
         try:
             supervisor = Supervisor(self.options, self.hear, blame, self._reference_that_dies)
@@ -142,7 +143,7 @@ class Verification:
         """Return the reference that dies of a case by itself; "" for none: then the kernel has done the process some harm before."""
         for name in self.options.references:
             with Prober(replace(self.options, target=name, data_format=None, accuracy=None, timeout=60.0)) as prober:
-                if prober.probe(line, properties=("completes",)).died:
+                if any(prober.probe(line, properties=("completes",)).died for _ in range(_REFERENCE_CALLS)):
                     return name
         return ""
 

@@ -142,6 +142,24 @@ def starts_processes(x, w):
 
     subprocess.run([sys.executable, "-S", "-c", ""], check=True) if is_at_fault(x, w) else None
     return right(x, w)
+
+calls = 0
+
+
+def dies_at_the_100th_call(x, w):
+    global calls
+    calls += 1
+    return os.abort() if calls == 100 else right(x, w)
+
+
+def reference_that_dies_later(x, w):
+    """Dies at its 10th call, once in a directory."""
+    global calls
+    calls += 1
+    if calls == 10 and not os.path.exists("died"):
+        open("died", "w").close()
+        os.abort()
+    return right(x, w)
 '''
 
 DIE = {
@@ -172,7 +190,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def verified(name: str, **values: Any) -> Report:
     """Verify one of the kernels on two problems, without TensorFlow."""
     limits = {"timeout": 0.5, "memory_limit": 512} | values
-    options = Options(f"kernels.py:{name}", references=(), problems=PROBLEMS, dtypes=("float32",), **limits)
+    options = Options(f"kernels.py:{name}", **({"references": ()} | limits), problems=PROBLEMS, dtypes=("float32",))
     return Verification(options, lambda event: None).run()
 
 
@@ -194,6 +212,23 @@ def test_a_kernel_that_misbehaves_and_is_right_is_verified(folder: Path, name: s
     report = verified(name, timeout=20.0)
     assert report.verdict == VERIFIED, str(report)
     assert report.statistics.judged["exact_on_integers"] > 10
+
+
+def test_a_kernel_is_not_blamed_for_what_a_reference_does_to_the_process(folder: Path) -> None:
+    report = verified("right", references=("kernels.py:reference_that_dies_later",), timeout=20.0)
+    assert (folder / "died").exists()
+    assert report.verdict == VERIFIED, str(report)
+    (fault,) = report.reference_faults
+    assert "SIGABRT, and not when the kernel made the same calls without kernels.py:reference_that_dies_later" in fault.sentence
+
+
+@pytest.mark.parametrize("references", [(), ("exact",), ("kernels.py:right",)])
+def test_a_kernel_that_dies_of_many_calls_is_refuted(folder: Path, references: tuple[str, ...]) -> None:
+    report = verified("dies_at_the_100th_call", references=references, timeout=20.0)
+    assert report.verdict == REFUTED
+    assert report.reference_faults == ()
+    assert report.counterexamples[0].property == "completes"
+    assert "SIGABRT" in report.counterexamples[0].sentence
 
 
 def test_much_printing_is_mentioned(folder: Path) -> None:

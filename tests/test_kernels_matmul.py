@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from random_problems import arguments, integer_operands, random_problems
 
+from convverify.kernels import matmul
 from convverify.kernels.blocking import blocks_of
+from convverify.kernels.depthwise import plan_of as depthwise_plan
 from convverify.kernels.matmul import conv2d_matmul
 from convverify.kernels.matmul_offsets import conv2d_matmul_offsets
 from convverify.layouts import layouts
 from convverify.operands import place
 from convverify.problem import Problem
 from convverify.references.exact import convolve
+from convverify.suites import find_suite
 from convverify.threads import limited_threads, run_pieces, thread_count
 
 KERNELS = pytest.mark.parametrize("kernel", [conv2d_matmul, conv2d_matmul_offsets])
@@ -29,6 +32,8 @@ THREADED = (  # large enough for threads; every way that matmul can go
     "x=2x40x41x40 w=3x3x1x40 padding=SAME",
     "x=2x40x41x40 w=3x3x1x80 strides=2x2 padding=SAME",
     "x=2x60x61x40 w=3x3x1x40 strides=2x2 padding=SAME",
+    "x=2x41x150x80 w=3x5x1x80 padding=SAME",
+    "x=8x7x8x64 w=3x3x64x48 padding=SAME",
     "x=3x70x50x30 w=3x5x1x30 strides=3x2 padding=4,1,0,3 dilations=2x1",
     "x=2x40x41x32 w=3x3x8x64 strides=1x2 padding=2,1,0,3 dilations=2x1",
     "x=40x16x17x3 w=3x3x3x16",
@@ -87,6 +92,19 @@ def test_the_bits_are_the_same_for_every_number_of_threads(line, dtype):
         with limited_threads(threads):
             results.append(conv2d_matmul(x, w, **arguments(problem)).tobytes())
     assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_layers_that_are_worth_two_threads_are_cut_into_two_pieces_at_least(batch):
+    """One piece leaves a thread idle: 8x7x7 outputs of 512 channels once took twice the time."""
+    for suite in ("resnet50", "vgg16", "mobilenet_v2", "inception_v3", "unet"):
+        for layer in find_suite(suite, batch):
+            problem = layer.problem
+            if problem.macs >= 2 * matmul._THREADED:
+                blocks, channels, _ = matmul.plan(problem)
+                depthwise = problem.groups > 1 and problem.groups == problem.in_channels
+                pieces = len(depthwise_plan(problem, True).pieces) if depthwise else max(len(channels), len(blocks))
+                assert pieces >= 2, (suite, layer.name)
 
 
 def test_calls_from_several_threads_at_once_are_right_and_deterministic():

@@ -71,13 +71,13 @@ class Prober:
             self._ready = False
 
     def close(self) -> None:
-        """End the process and its child."""
-        if self._process is not None:
-            kill(self._process)
-            for stream in (self._process.stdin, self._process.stdout):
+        """End the process and its child; of two threads that do, one finds it done."""
+        process, self._process, self._child, self._buffer = self._process, None, 0, b""
+        if process is not None:
+            kill(process)
+            for stream in (process.stdin, process.stdout):
                 if stream:
                     stream.close()
-        self._process, self._child, self._buffer = None, 0, b""
 
     def fresh(self) -> None:
         """See to it that the next probe meets a kernel that has never been called."""

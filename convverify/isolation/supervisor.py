@@ -21,6 +21,8 @@ from convverify.isolation.patience import patience
 from convverify.isolation.processes import DISK_FULL, Tail, kill, resident_mebibytes, told_exit
 from convverify.options import DEFAULT_BUDGET, Options
 
+KERNEL, NOBODY, UNCLEAR = "kernel", "nobody", "unclear"  # who is to blame for a death
+
 _POLL = 0.02
 _LOAD_TIMEOUT = 120.0  # importing the target's module and TensorFlow, on a busy machine
 _RESTARTS = 6
@@ -29,6 +31,7 @@ _RESTARTS = 6
 @dataclass
 class _Worker:
     number: int
+    lineage: int
     task: Task
     process: subprocess.Popen[bytes]
     tail: Tail
@@ -39,15 +42,16 @@ class _Worker:
     since: float = 0.0
     ended: bool = False
     checked: float = 0.0
+    how: str = ""  # it rehearses what a worker did that died like this
 
 
 class Supervisor:
     """Runs all tasks of a campaign in worker processes."""
 
     def __init__(
-        self, options: Options, listener: Listener, blame: Callable[[str, str], bool], blame_reference: Callable[[str], str]
+        self, options: Options, listener: Listener, blame: Callable[[str, str], str], blame_reference: Callable[[str], str]
     ) -> None:
-        """`blame(case, how)` says whether a death is the kernel's doing, `blame_reference(case)` which reference a case kills by itself."""
+        """`blame(case, how)` says who is to blame for a death, `blame_reference(case)` which reference a case kills by itself."""
         self.options, self.listener, self.blame, self.blame_reference = options, listener, blame, blame_reference
         self._directory = Path(tempfile.mkdtemp(prefix="convverify-"))
         (self._directory / "options.json").write_text(options.to_json())
@@ -60,8 +64,9 @@ class Supervisor:
     def run(self) -> None:
         """Run until every task has ended.  KeyboardInterrupt passes through, with the workers ended."""
         try:
-            for task in self._tasks():
-                self._start(task)
+            shards = shards_of(self.options)
+            for number in range(min(self.options.workers, len(shards))):
+                self._start(Task(tuple(shards)), lineage=number)
             while self._workers:
                 time.sleep(_POLL)
                 for worker in tuple(self._workers):
@@ -78,16 +83,14 @@ class Supervisor:
         self._workers.clear()
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _tasks(self) -> list[Task]:
-        shards = shards_of(self.options)
-        count = min(self.options.workers, len(shards))
-        return [Task(tuple(shards[number::count])) for number in range(count)]
-
-    def _start(self, task: Task) -> None:
+    def _start(self, task: Task, lineage: int, how: str = "") -> None:
+        """Start a worker; `lineage` is the number of the first of the workers that it goes on for, or its own."""
         number = self._started
         self._started += 1
         (self._directory / f"task-{number}.json").write_text(
-            json.dumps({"shards": task.shards, "skip": task.skip, "max_macs": task.max_macs})
+            json.dumps(
+                {"shards": task.shards, "skip": task.skip, "max_macs": task.max_macs, "rehearsed": task.rehearsed, "lineage": lineage}
+            )
         )
         journal = Journal(self._directory / f"journal-{number}", create=True)
         process = subprocess.Popen(
@@ -96,11 +99,8 @@ class Supervisor:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )  # fmt: skip
         assert process.stdout is not None
-        self._workers.append(
-            _Worker(
-                number, task, process, Tail(process.stdout), journal, self._directory / f"events-{number}.jsonl", since=time.monotonic()
-            )
-        )
+        tail, events = Tail(process.stdout), self._directory / f"events-{number}.jsonl"
+        self._workers.append(_Worker(number, lineage, task, process, tail, journal, events, since=time.monotonic(), how=how))
 
     def _events(self, worker: _Worker) -> Iterator[Event]:
         try:
@@ -121,6 +121,8 @@ class Supervisor:
             self._end(worker)
             if not worker.ended:
                 self._died(worker, told_exit(worker.process.returncode))
+            elif worker.how:
+                self._rehearsed(worker)
             return
         if sentence := self._exceeded(worker):
             self._end(worker)
@@ -131,6 +133,8 @@ class Supervisor:
             worker.ended |= isinstance(event, Finished | Failed)
             if isinstance(event, Started):
                 self.warm_up = max(self.warm_up, event.warm_up)
+            if worker.how and not isinstance(event, Found | Failed):
+                continue  # all of it has been told before
             self.listener(replace(event, worker=worker.number) if isinstance(event, Progress) else event)
 
     def _end(self, worker: _Worker) -> None:
@@ -175,18 +179,40 @@ class Supervisor:
                 Failed("internal", f"no more can be written to {str(self._directory)!r}: the disk is full, or files may not grow")
             )
             return
+        rest = _rest(worker.task, entry.position)
         if entry.activity == "reference" and (reference := self.blame_reference(entry.line)):
             self.listener(ReferenceWrong(reference, entry.line, f"{how} while it computed this case"))
-        elif self.blame(entry.line, how):
-            self.listener(Found(entry.line, "completes", how + _last_words(worker.tail)))
-            self.listener(Finished("found"))
-            self._stop_others()
-            return
+        else:
+            blamed = self.blame(entry.line, how)
+            if worker.how and blamed == UNCLEAR:
+                blamed = KERNEL  # again, without references
+            if blamed == UNCLEAR and entry.activity != "reference" and (reference := self.blame_reference(entry.line)):
+                self.listener(ReferenceWrong(reference, entry.line, f"{how} after it had computed this case"))
+            elif blamed == UNCLEAR and self.options.references and entry.position[1] > 0:
+                self._start(replace(worker.task, rehearsed=entry.position), worker.lineage, how)
+                return
+            elif blamed != NOBODY:
+                self.listener(Found(entry.line, "completes", how + _last_words(worker.tail)))
+                self.listener(Finished("found"))
+                self._stop_others()
+                return
+        self._go_on(rest, worker.lineage, how)
+
+    def _rehearsed(self, worker: _Worker) -> None:
+        """Blame the references for the death of a worker whose calls of the kernel did no harm without them, and go on behind it."""
+        assert worker.task.rehearsed is not None
+        line, names = worker.journal.read().line, " and ".join(self.options.references)
+        self.listener(
+            ReferenceWrong(self.options.references[0], line, f"{worker.how}, and not when the kernel made the same calls without {names}")
+        )
+        self._go_on(_rest(replace(worker.task, rehearsed=None), worker.task.rehearsed), worker.lineage, worker.how)
+
+    def _go_on(self, rest: Task, lineage: int, how: str) -> None:
         self._restarts += 1
         if self._restarts > _RESTARTS:
             self.listener(Failed("internal", f"the worker process died {self._restarts} times; at last {how}"))
             return
-        self._start(_rest(worker.task, entry.position))
+        self._start(rest, lineage)
 
     def _stop_others(self) -> None:
         for worker in tuple(self._workers):

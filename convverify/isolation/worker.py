@@ -1,5 +1,7 @@
 """The worker process: runs one task of a campaign, writes events to a file and each call to the journal.
 
+A shard is taken by linking its file to the task of the first worker of one's line, so that it stays with those who go on for the dead.
+
 Started as `python -m convverify.isolation.worker DIRECTORY NUMBER`.  The event file is opened for each write, so that a kernel that
 closes file descriptors, or fills the standard streams, does no harm.  Where the disk takes no more, the status is DISK_FULL.
 """
@@ -34,7 +36,12 @@ def main(directory: str, number: str) -> None:
     place = Path(directory)
     options = Options.from_json((place / "options.json").read_text())
     part = json.loads((place / f"task-{number}.json").read_text())
-    task = Task(tuple((shard, count) for shard, count in part["shards"]), part["skip"], part["max_macs"])
+    task = Task(
+        tuple((shard, count) for shard, count in part["shards"]),
+        part["skip"],
+        part["max_macs"],
+        part["rehearsed"] and tuple(part["rehearsed"]),
+    )
     events = place / f"events-{number}.jsonl"
 
     def emit(event: Event) -> None:
@@ -53,8 +60,18 @@ def main(directory: str, number: str) -> None:
         if written < len(data):
             os._exit(DISK_FULL)
 
+    mine = place / f"task-{part['lineage']}.json"
+
+    def take(shard: int) -> bool:
+        taken = place / f"shard-{shard}"
+        try:
+            os.link(mine, taken)
+        except FileExistsError:
+            return taken.samefile(mine)
+        return True
+
     try:
-        Campaign(options, task, emit, Journal(place / f"journal-{number}")).run()
+        Campaign(options, task, emit, Journal(place / f"journal-{number}"), take=take).run()
     except BaseException as error:
         emit(Failed("internal", f"the harness failed: {told(error)}"))
         raise

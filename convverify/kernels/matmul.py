@@ -86,7 +86,7 @@ def plan(problem: Problem) -> Plan:
     patch = problem.kernel_height * run * itemsize
     many_weights = problem.terms * outputs * itemsize >= _MANY_WEIGHTS
     if total <= (_FEW_PIXELS if many_weights else _FEWEST_PIXELS) and outputs >= 128 and total * patch <= _MOST_PATCHES:
-        count = max(min(2, outputs // 128), min(4, outputs // 256))
+        count = max(2, min(4, outputs // 256))
         edges = [outputs * piece // count // 16 * 16 for piece in range(count)] + [outputs]
         halves = blocks_of(problem, max(-(-total // 2), _LEAST_COPIED))
         return Plan(halves, [slice(low, high) for low, high in itertools.pairwise(edges)], False)
