@@ -3,8 +3,8 @@
     PYTHONPATH=. python docs/make_speed_table.py FILE... > tables.md
 
 A comparison may be made in pieces: the rows of all files are taken together.  Printed are the geometric means of the ratios to the
-reference, and for each kernel the problems that are worst, the share of the peak on layers with many channels, and the largest peak
-memory.
+reference, and for each kernel the problems that are worst, its grouped layers, the share of the peak on layers with many channels, and the
+largest peak memory.
 """
 
 from __future__ import annotations
@@ -85,6 +85,12 @@ def notes(name: str, pairs: list[Pair]) -> Iterator[str]:
     yield f"\n`{short(name)}`:\n"
     worst = sorted((pair for pair in pairs if pair[1]["ratio"]), key=lambda pair: -pair[1]["ratio"]["median"])[:WORST]
     yield "- worst: " + "; ".join(f"{one['ratio']['median']:.2f} {row['group']} {row['layer']}" for row, one in worst)
+    depthwise = [(row, one) for row, one in pairs if one["ratio"] and Problem.parse(row["problem"]).groups > 1]
+    if depthwise:
+        ratios = [one["ratio"]["median"] for _, one in depthwise]
+        worst_row = depthwise[int(np.argmax(ratios))][0]
+        where = f"{worst_row['group']} {worst_row['layer']}"
+        yield f"- {len(ratios)} layers of several groups: geometric mean {geometric_mean(ratios):.2f}, worst {max(ratios):.2f} ({where})"
     shares = sorted(
         (one["share_of_peak"], f"{row['group']} {row['layer']}") for row, one in pairs if is_wide(row) and not one["extrapolated"]
     )
