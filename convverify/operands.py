@@ -7,6 +7,7 @@ write outside changes the poison.
 from __future__ import annotations
 
 import ctypes
+import functools
 import mmap
 import sys
 import threading
@@ -147,6 +148,7 @@ def _poisoned_memory(placement: Placement, dtype: np.dtype) -> tuple[npt.NDArray
     return memory, start
 
 
+@functools.cache  # the name of a dtype is made anew each time
 def _nan_pattern(dtype: np.dtype) -> int:
     return _BFLOAT16_NAN if dtype.name == "bfloat16" else _NAN_PATTERNS[dtype.itemsize]
 

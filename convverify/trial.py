@@ -23,6 +23,7 @@ from convverify.references.exact import convolve, gather_windows
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
+_IN_ORDER = (0, 1, 2, 3)
 Watch: TypeAlias = Callable[[str], AbstractContextManager[None]]
 
 
@@ -153,7 +154,7 @@ class Trial:
     def logical(self, operand: Operand) -> Array:
         """Return an operand's values in NHWC or HWIO order."""
         axes = self.kernel.axes[0 if operand is self.x else 1]
-        return operand.values.transpose(np.argsort(axes))
+        return operand.values if axes == _IN_ORDER else operand.values.transpose([axes.index(axis) for axis in _IN_ORDER])
 
     @cached_property
     def x64(self) -> Floats:
