@@ -7,6 +7,7 @@ where it stopped.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -277,6 +278,8 @@ class Campaign:
         except BaseException as error:
             self.emit(Failed("reference", f"the reference cannot be had: {told(error)}"))
             return False
+        if self.journal:
+            gc.freeze()  # in a worker's own process: the collector need not search TensorFlow's million objects each time
         self.references = loaded
         self.statistics.startup = time.perf_counter() - start
         self._start += self.statistics.startup
