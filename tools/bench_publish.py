@@ -57,12 +57,12 @@ _NARROW = """
     #nav .navbar-nav > li > a, #nav .navbar-text, #nav .navbar-brand {
         height: auto; margin: 0; padding: 6px 8px; font-size: 14px; float: none;
     }
-    #summarygrid-display, #summarylist-body, #summarylist-navigation, #graphdisplay-navigation {
+    #summarygrid-display, #regressions-display, #summarylist-body, #summarylist-navigation, #graphdisplay-navigation {
         position: static !important; width: auto !important; overflow-x: auto;
     }
     #summarylist-navigation, #graphdisplay-navigation { max-height: 240px; border-bottom: 1px solid #ccc; }
     #graph-display > div:last-child { position: relative !important; inset: 0 !important; height: 640px; padding: 8px; }
-    #regressions-display { overflow-x: auto; margin-top: 0 !important; }
+    #regressions-display { margin-top: 0 !important; }
 }
 """
 
