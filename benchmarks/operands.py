@@ -71,8 +71,18 @@ def integers(problem: Any) -> tuple[Any, Any]:
     random = np.random.default_rng(2024)
     largest = max(1, int((2**24 / problem.terms) ** 0.5))
     return tuple(
-        random.integers(-largest, largest, shape, endpoint=True).astype(np.float32) for shape in (problem.x_shape, problem.w_shape)
+        aligned(random.integers(-largest, largest, shape, endpoint=True).astype(np.float32)) for shape in (problem.x_shape, problem.w_shape)
     )  # type: ignore[return-value]  # two shapes, two arrays
+
+
+def aligned(array: Any) -> Any:
+    """Return a copy that begins with a cache line.  NumPy's arrays begin anywhere: from process to process, `loops_compiled` took 1.6 or
+    2.0 ms for the same."""
+    memory = np.empty(array.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def cancelling(problem: Any) -> tuple[Any, Any]:

@@ -108,7 +108,7 @@ def test_every_benchmark_states_its_version_its_unit_and_what_it_asks() -> None:
     benchmarks = {name: one for name, one in found.items() if isinstance(one, dict)}
     assert len(benchmarks) > 40
     for name, one in benchmarks.items():
-        assert one["version"] == "1", name
+        assert one["version"].isdigit(), name
         assert one["unit"] not in ("", "unit"), name
         assert one["pretty_name"] != name
         kernel = one["pretty_name"].partition(": ")[0] if ": " in one["pretty_name"] else ""
