@@ -140,3 +140,20 @@ def test_a_special_value_stays_in_the_windows_that_hold_it(line, value):
     touched[-1, 3, 4, -1] = 1
     reached = convolve(problem, touched, np.ones(problem.w_shape)) != 0
     np.testing.assert_array_equal(np.isfinite(y), ~reached)
+
+
+def test_where_operands_begin_changes_no_bit_and_large_outputs_begin_with_a_cache_line():
+    problem = Problem.parse("x=2x20x21x32 w=3x3x32x48 padding=SAME")
+    rng = np.random.default_rng(3)
+    x, w = rng.standard_normal(problem.x_shape, np.float32), rng.standard_normal(problem.w_shape, np.float32)
+    results = []
+    for start in (0, 4, 16, 32):
+        placed = np.zeros(w.nbytes + 128, np.uint8)
+        first = -placed.ctypes.data % 64 + start
+        moved = placed[first : first + w.nbytes].view(np.float32).reshape(w.shape)
+        moved[...] = w
+        y = conv2d_loops_compiled(x, moved, padding="SAME")
+        assert y.ctypes.data % 64 == 0
+        results.append(y.tobytes())
+        np.testing.assert_array_equal(moved, w)
+    assert len(set(results)) == 1

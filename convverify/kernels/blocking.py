@@ -89,6 +89,17 @@ _ALIGNMENT = 64  # bytes: a cache line, and the longest vector register
 scratch = Scratch()
 
 
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return an array of zeros that begins with a cache line."""
+    memory = np.zeros(int(np.prod(shape)) * np.dtype(dtype).itemsize + _ALIGNMENT, np.uint8)
+    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % _ALIGNMENT)
+
+
+def is_aligned(array: Array) -> bool:
+    """Return whether an array begins with a cache line."""
+    return not array.ctypes.data % _ALIGNMENT
+
+
 @dataclass(frozen=True)
 class Axis:
     """Where the windows of a block lie along one axis of the image, and how they are stored in a strip.

@@ -18,11 +18,15 @@ import numpy.typing as npt
 
 from convverify.dtypes import numpy_dtype
 from convverify.kernels import kernels, problem_of
+from convverify.kernels.blocking import aligned_zeros, is_aligned, scratch
 from convverify.problem import Problem
 from convverify.threads import thread_count
 
 _PIXELS = 32  # of a block at most: each weight that is read from memory is used as often
 _WINDOWS = 1 << 18  # elements of a block's windows at most, if that leaves two pixels
+# Vectors that cross cache lines cost a fourth of the time where weights begin in the middle of one, a fifth where depthwise outputs do.
+_ALIGNED = 1 << 18  # multiply-adds that are worth an output that begins with a cache line
+_OFTEN = 100  # uses of each weight that are worth a copy that does
 _PARALLEL = 1 << 20  # multiply-adds that are worth waking other threads for
 
 # Numba's "workqueue" threads end the process when two callers use them at once, and those of GNU OpenMP when a forked child does
@@ -51,9 +55,15 @@ def conv2d_loops_compiled(
     """
     problem = problem_of(x, w, strides, padding, dilations, groups)
     accumulator = np.dtype(np.float64 if problem.dtype == "float64" else np.float32)
-    y = np.zeros(problem.output_shape, accumulator)
+    large = problem.macs >= _ALIGNED
+    y = aligned_zeros(problem.output_shape, accumulator) if large else np.zeros(problem.output_shape, accumulator)
     if not problem.is_empty and problem.terms:
-        _convolve(problem, _plain(x, accumulator), _plain(w, accumulator).reshape(problem.terms, -1), y.reshape(-1, problem.out_channels))
+        weights = _plain(w, accumulator)
+        if large and weights.size * _OFTEN <= problem.macs and not is_aligned(weights):
+            weights = scratch.array("weights", w.shape, accumulator)
+            weights[...] = w
+            weights.flags.writeable = False
+        _convolve(problem, _plain(x, accumulator), weights.reshape(problem.terms, -1), y.reshape(-1, problem.out_channels))
     return y.astype(numpy_dtype(problem.dtype), copy=False)
 
 
