@@ -58,7 +58,7 @@ class Task:
     """What a worker may take of: the shards, how many examples of the first one have been done before, and the budget of multiply-adds
     (0: found by timing the kernel).
 
-    A rehearsal does again what a worker has done, up to the position (shard, number) `rehearsed`, without references.
+    A rehearsal does again what a worker has done, up to the position (shard, number) `rehearsed`.
     """
 
     shards: tuple[tuple[int, int], ...]
@@ -203,7 +203,7 @@ class Campaign:
 
     def _try(self, case: Case, number: int) -> None:
         now = time.perf_counter()
-        if now - self._start > self.options.max_time and not self.task.rehearsed:
+        if now - self._start > self.options.max_time:
             raise _Stop("time")
         line = str(case)
         if self.journal:
@@ -221,7 +221,7 @@ class Campaign:
         judged, finding = judge(trial, self.options.properties)
         self._count(trial, judged)
         self._recent.append(line)
-        if not self.references and finding is None and self.options.references and not self.task.rehearsed:
+        if not self.references and finding is None and self.options.references:
             self._unreferenced.append((self._position, trial))
         if finding is not None:
             self._found(line, finding, number)
@@ -259,7 +259,7 @@ class Campaign:
         self.emit(Found(line, finding.property, finding.sentence, number, history))
 
     def _load_references(self) -> bool:
-        names = [name for name in self.options.references if name != self.kernel.name and not self.task.rehearsed]
+        names = [name for name in self.options.references if name != self.kernel.name]
         if not names:
             return True
         self._tell(force=True)

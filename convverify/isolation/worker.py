@@ -12,9 +12,11 @@ import contextlib
 import errno
 import faulthandler
 import json
+import math
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from convverify.campaign import Campaign, Task
@@ -60,6 +62,8 @@ def main(directory: str, number: str) -> None:
         if written < len(data):
             os._exit(DISK_FULL)
 
+    if task.rehearsed:  # the kernel's calls alone, all of them
+        options = replace(options, references=(), max_time=math.inf)
     mine = place / f"task-{part['lineage']}.json"
 
     def take(shard: int) -> bool:
