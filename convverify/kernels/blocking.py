@@ -7,6 +7,7 @@ strip; there is never a padded copy of all images.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,8 +81,7 @@ class Scratch(threading.local):
             needed *= extent
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < needed:
-            fresh = np.empty(max(needed, 1 << 14) + _ALIGNMENT, np.uint8)
-            self._buffers[name] = buffer = fresh[-fresh.ctypes.data % _ALIGNMENT :]
+            self._buffers[name] = buffer = _from_cache_line(np.empty(max(needed, 1 << 14) + _ALIGNMENT, np.uint8))
         return np.ndarray(shape, dtype, buffer)
 
 
@@ -91,8 +91,11 @@ scratch = Scratch()
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     """Return an array of zeros that begins with a cache line."""
-    memory = np.zeros(int(np.prod(shape)) * np.dtype(dtype).itemsize + _ALIGNMENT, np.uint8)
-    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % _ALIGNMENT)
+    return np.ndarray(shape, dtype, _from_cache_line(np.zeros(math.prod(shape) * np.dtype(dtype).itemsize + _ALIGNMENT, np.uint8)))
+
+
+def _from_cache_line(memory: Array) -> Array:
+    return memory[-memory.ctypes.data % _ALIGNMENT :]
 
 
 def is_aligned(array: Array) -> bool:

@@ -58,11 +58,7 @@ def conv2d_loops_compiled(
     large = problem.macs >= _ALIGNED
     y = aligned_zeros(problem.output_shape, accumulator) if large else np.zeros(problem.output_shape, accumulator)
     if not problem.is_empty and problem.terms:
-        weights = _plain(w, accumulator)
-        if large and weights.size * _OFTEN <= problem.macs and not is_aligned(weights):
-            weights = scratch.array("weights", w.shape, accumulator)
-            weights[...] = w
-            weights.flags.writeable = False
+        weights = (_aligned if large and w.size * _OFTEN <= problem.macs else _plain)(w, accumulator)
         _convolve(problem, _plain(x, accumulator), weights.reshape(problem.terms, -1), y.reshape(-1, problem.out_channels))
     return y.astype(numpy_dtype(problem.dtype), copy=False)
 
@@ -72,6 +68,16 @@ def _plain(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     plain = np.require(array, dtype, ["C", "ALIGNED"]).view(np.ndarray)
     plain.flags.writeable = False
     return plain
+
+
+def _aligned(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return the same, begun with a cache line; a copy is valid until this thread asks for another."""
+    if array.dtype == dtype and array.flags.c_contiguous and is_aligned(array):
+        return _plain(array, dtype)
+    copy = scratch.array("weights", array.shape, dtype)
+    copy[...] = array
+    copy.flags.writeable = False
+    return copy
 
 
 def _convolve(problem: Problem, x: npt.NDArray[Any], weights: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
