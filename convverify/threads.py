@@ -9,6 +9,7 @@ How many: as many as there are processors for this process, or as BLAS is set to
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import deque
@@ -48,6 +49,22 @@ def thread_count() -> int:
     return _limit.get() or min(processors(), _blas.threads())
 
 
+class _Library:
+    """A BLAS library: how many threads it uses, and how to change that."""
+
+    def __init__(self, controller: Any) -> None:
+        self.get_num_threads: Callable[[], int] = controller.get_num_threads
+        self.set_num_threads: Callable[[int], Any] = controller.set_num_threads
+        if controller.internal_api == "openblas":
+            # From 3.8 on, threadpoolctl lets only the thread that was first set OpenBLAS's number, and ignores all others without a
+            # word.  The number is the process's, and here a lock and a count keep callers from fighting over it.
+            for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", "")):
+                function = getattr(controller.dynlib, f"{prefix}openblas_set_num_threads{suffix}", None)
+                if function is not None:
+                    self.set_num_threads = function
+                    break
+
+
 class _Blas:
     """The BLAS libraries of this process.  As a context manager it holds them to one thread until the last call has left."""
 
@@ -55,14 +72,14 @@ class _Blas:
         self._lock = threading.Lock()
         self._inside = 0
         self._before: list[int] = []
-        self._libraries: list[Any] | None = None
+        self._libraries: list[_Library] | None = None
 
-    def _found(self) -> list[Any]:
+    def _found(self) -> list[_Library]:
         """Look the libraries up once: that takes milliseconds, and NumPy's is loaded for good."""
         if self._libraries is None:
             from threadpoolctl import ThreadpoolController
 
-            self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            self._libraries = [_Library(found) for found in ThreadpoolController().select(user_api="blas").lib_controllers]
         return self._libraries
 
     def threads(self) -> int:

@@ -10,6 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from random_problems import arguments, integer_operands, random_problems
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from convverify.kernels import matmul
 from convverify.kernels.blocking import blocks_of
@@ -21,7 +22,7 @@ from convverify.operands import place
 from convverify.problem import Problem
 from convverify.references.exact import convolve
 from convverify.suites import find_suite
-from convverify.threads import limited_threads, run_pieces, thread_count
+from convverify.threads import limited_threads, run_pieces, single_threaded_blas, thread_count
 
 KERNELS = pytest.mark.parametrize("kernel", [conv2d_matmul, conv2d_matmul_offsets])
 THREADED = (  # large enough for threads; every way that matmul can go
@@ -198,13 +199,31 @@ def test_limited_threads_sets_the_number_and_restores_it():
 
 
 def test_the_number_of_blas_threads_is_what_it_was_after_a_call():
-    from threadpoolctl import threadpool_info, threadpool_limits
-
     problem = Problem.parse(THREADED[0])
     x, w = normal_operands(problem)
     with threadpool_limits(2, user_api="blas"):
         conv2d_matmul(x, w, **arguments(problem))
         assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {2}
+
+
+def test_every_thread_can_hold_blas_to_one_thread():
+    """threadpoolctl 3.8 listens to the first thread alone."""
+    (library, *_) = ThreadpoolController().select(user_api="blas").lib_controllers
+    with threadpool_limits(2, user_api="blas"):
+        before, inside, after = library.get_num_threads(), [], []
+
+        def hold():
+            with single_threaded_blas:
+                inside.append(library.get_num_threads())
+            after.append(library.get_num_threads())
+
+        for _ in range(2):
+            thread = threading.Thread(target=hold)
+            thread.start()
+            thread.join()
+        hold()
+    assert inside == [1, 1, 1]
+    assert after == [before] * 3
 
 
 def test_an_error_in_a_piece_is_raised_and_the_rest_is_not_begun():
