@@ -8,16 +8,19 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from convverify._aliases import install as _install_aliases
+
 __version__ = "0.1.0"
+_install_aliases()
 
 _PLACES = {
-    "Case": "convverify.case",
+    "Case": "convverify.operands.case",
     "NotVerified": "convverify.testing",
-    "Options": "convverify.options",
-    "Problem": "convverify.problem",
-    "Report": "convverify.report",
-    "assert_within_bound": "convverify.error_bounds",
-    "cases": "convverify.strategies",
+    "Options": "convverify.campaign.options",
+    "Problem": "convverify.problems.problem",
+    "Report": "convverify.campaign.report",
+    "assert_within_bound": "convverify.operations.error_bounds",
+    "cases": "convverify.generation.strategies",
     "conv2d_fft": "convverify.kernels.fft",
     "conv2d_loops": "convverify.kernels.loops",
     "conv2d_loops_compiled": "convverify.kernels.loops_compiled",
@@ -26,8 +29,8 @@ _PLACES = {
     "conv2d_winograd_2x2": "convverify.kernels.winograd",
     "conv2d_winograd_4x4": "convverify.kernels.winograd",
     "kernel_test": "convverify.testing",
-    "make_kernel": "convverify.kernel",
-    "problems": "convverify.strategies",
+    "make_kernel": "convverify.judging.kernel",
+    "problems": "convverify.generation.strategies",
     "replay": "convverify.api",
     "verify": "convverify.api",
     "verify_convolution": "convverify.testing",

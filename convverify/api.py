@@ -8,17 +8,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from convverify import corpus
-from convverify.case import Case
-from convverify.events import Listener
-from convverify.isolation.local import LocalProber
-from convverify.isolation.probing import Probe, Prober, ProberLost
-from convverify.kernel import DATA_FORMATS, Kernel, make_kernel
+from convverify.campaign.events import Listener
+from convverify.campaign.isolation.local import LocalProber
+from convverify.campaign.isolation.probing import Probe, Prober, ProberLost
+from convverify.campaign.options import Options
+from convverify.campaign.report import INCONCLUSIVE, REFUTED, VERIFIED, Counterexample, Report
+from convverify.campaign.statistics import Statistics
+from convverify.generation import corpus
+from convverify.judging.kernel import DATA_FORMATS, Kernel, make_kernel
 from convverify.naming import is_nameable, target_of
-from convverify.options import Options
-from convverify.problem import Problem
-from convverify.report import INCONCLUSIVE, REFUTED, VERIFIED, Counterexample, Report
-from convverify.statistics import Statistics
+from convverify.operands.case import Case
+from convverify.problems.problem import Problem
 from convverify.targets import TargetError, find_kernel, stop_if_loading
 
 Target: TypeAlias = str | Callable[..., Any]
@@ -47,7 +47,7 @@ def verify(target: Target, *, listener: Listener | None = None, **options: Any) 
         Naming the argument that is wrong.
     """
     stop_if_loading()
-    from convverify.verification import Verification
+    from convverify.campaign.verification import Verification
 
     chosen, kernel = prepare(target, options)
     return Verification(chosen, listener or (lambda event: None), kernel).run()
@@ -72,7 +72,7 @@ def replay(target: Target, case: str | Case | Path, **options: Any) -> Report:
         Naming the argument that is wrong.
     """
     stop_if_loading()
-    from convverify.verification import environment
+    from convverify.campaign.verification import environment
 
     chosen, kernel = prepare(target, options)
     parsed, history = read_case(str(case))
@@ -116,7 +116,7 @@ def make_options(target: str, values: Mapping[str, Any]) -> Options:
     for line in options.problems:
         Problem.parse(line)
     if options.suite:
-        from convverify.suites import find_suite
+        from convverify.problems.suites import find_suite
 
         find_suite(options.suite, options.batch)
     for name in options.references:

@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convverify.case import Case
-from convverify.dtypes import DEFAULT_DTYPES
-from convverify.events import Event, Found, Progress, Started
+from convverify.campaign.events import Event, Found, Progress, Started
+from convverify.campaign.options import Options
+from convverify.campaign.report import REFUTED, VERIFIED
+from convverify.campaign.verification import Verification
+from convverify.judging.properties import in_order
 from convverify.mutants import mutants
-from convverify.options import Options
-from convverify.properties import in_order
+from convverify.operands.case import Case
+from convverify.problems.dtypes import DEFAULT_DTYPES
 from convverify.registry import Entry
-from convverify.report import REFUTED, VERIFIED
 from convverify.unusual import unusual
-from convverify.verification import Verification
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from convverify.kernel import Kernel, make_kernel
+from convverify.judging.kernel import Kernel, make_kernel
+from convverify.judging.trial import told
 from convverify.kernels import kernels
 from convverify.mutants import mutants
 from convverify.references import references
 from convverify.references._packages import missing
 from convverify.registry import Registry
-from convverify.trial import told
 from convverify.unusual import unusual
 
 SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual)

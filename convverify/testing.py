@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # imported where it is needed: the pytest plugin loads this module in every run of pytest
-    from convverify.report import Report
+    from convverify.campaign.report import Report
 
 F = TypeVar("F", bound=Callable[..., Any])
 Runner = Callable[[Any, dict[str, Any]], "Report"]
@@ -54,7 +54,7 @@ def verify_convolution(kernel: Callable[..., Any] | str, **options: Any) -> Repo
     """
     __tracebackhide__ = True
     from convverify.api import verify
-    from convverify.outcomes import failure_text
+    from convverify.reporting.outcomes import failure_text
 
     run = runner.get()
     report = run(kernel, options) if run else verify(kernel, **options)

@@ -20,11 +20,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from convverify.case import Case
-from convverify.problem import Problem
-from convverify.properties import judge
+from convverify.judging.properties import judge
+from convverify.judging.trial import Trial, told
+from convverify.operands.case import Case
+from convverify.problems.problem import Problem
 from convverify.targets import TargetError, find_kernel
-from convverify.trial import Trial, told
 
 FRAMEWORKS = ("tensorflow", "torch", "jax", "onnxruntime", "onnxruntime_inputs", "scipy", "opencv")
 JUDGED = ("completes", "shape", "dtype", "exact_on_integers", "within_error_bound", "special_values")

@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 
-from convverify.case import Case
-from convverify.drawing import draw_problems
-from convverify.dtypes import FORMATS
-from convverify.kernel import Kernel
-from convverify.problem import Problem
-from convverify.styles import styles
+from convverify.generation.drawing import draw_problems
+from convverify.judging.kernel import Kernel
+from convverify.judging.trial import Trial
+from convverify.operands.case import Case
+from convverify.operands.fills import styles
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
 from convverify.targets import find_kernel
-from convverify.trial import Trial
 
 KERNELS = ("tensorflow", "loops", "loops_compiled", "matmul")
 LONG = 8  # terms, from which on roundings begin to cancel

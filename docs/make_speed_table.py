@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from convverify.compare.summary import geometric_mean
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 MANY = 128  # channels
 WORST = 5  # problems that are named

@@ -26,13 +26,13 @@ import click
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from convverify.kernel import Kernel
+from convverify.judging.kernel import Kernel
 from convverify.kill_matrix import choose
 from convverify.mutants import mutants
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
+from convverify.problems.suites import suites
 from convverify.references.exact import conv2d as exact
 from convverify.registry import Registry
-from convverify.suites import suites
 from convverify.targets import find_kernel
 
 

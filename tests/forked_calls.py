@@ -14,8 +14,8 @@ import time
 import numpy as np
 from kernel_calls import call, reference
 
-from convverify.case import Case
 from convverify.mutants import mutants
+from convverify.operands.case import Case
 
 RIGHT = 77  # an exit status that no mutant uses
 SECONDS = 1.5

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from convverify.dtypes import numpy_dtype
-from convverify.problem import Problem
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 from convverify.references.exact import conv2d as exact
 
 PLAIN = [

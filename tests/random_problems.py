@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convverify.dtypes import FORMATS, numpy_dtype
-from convverify.problem import Problem
+from convverify.problems.dtypes import FORMATS, numpy_dtype
+from convverify.problems.problem import Problem
 
 DEGENERATE = (
     "x=0x5x5x3 w=3x3x3x4",  # no image

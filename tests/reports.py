@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from convverify import conv2d_matmul, verify
-from convverify.case import Case
-from convverify.events import Event, Progress, ReferenceWrong
-from convverify.kernel import make_kernel
-from convverify.properties import NOT_JUDGED
-from convverify.properties.values import exact_on_integers
-from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
-from convverify.trial import Finding, Trial
+from convverify.campaign.events import Event, Progress, ReferenceWrong
+from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.judging.kernel import make_kernel
+from convverify.judging.properties import NOT_JUDGED
+from convverify.judging.properties.values import exact_on_integers
+from convverify.judging.trial import Finding, Trial
+from convverify.operands.case import Case
 
 HOSTILE = "<script>document.title='taken'</script> \"quoted\" 'single' \x1b[31mred\x1b[0m \u202ertl ünï ☃ ]]> &amp; %0A 100%"
 LARGE = "x=2x9x13x4 w=3x2x2x6 strides=2x1 padding=1,0,2,1 dilations=1x3 values=integers seed=3"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.benchdnn import parse_descriptor
-from convverify.problem import Problem
+from convverify.problems.benchdnn import parse_descriptor
+from convverify.problems.problem import Problem
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from convverify.kernels import kernels
+from convverify.problems.suites import find_suite
 from convverify.references.exact import conv2d as exact
-from convverify.suites import find_suite
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "benchmarks").glob("*.py"))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.case import Case
-from convverify.dtypes import FORMATS
-from convverify.problem import Problem
-from convverify.strategies import cases, problems
+from convverify.generation.strategies import cases, problems
+from convverify.operands.case import Case
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
 
 AXES = (0, 1, 2, 3)
 

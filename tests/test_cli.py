@@ -15,9 +15,9 @@ from click.shell_completion import get_completion_class
 from command_line import COMMAND, KERNELS, ONE, PATIENCE, QUICK, run, start, surroundings, wait_for
 
 from convverify import __version__
-from convverify.case import Case
 from convverify.cli import main
-from convverify.corpus import files
+from convverify.generation.corpus import files
+from convverify.operands.case import Case
 
 CORPUS = Path(".convverify")
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from convverify.compare.memory import MemoryProbe
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 GREEDY = """
 import os

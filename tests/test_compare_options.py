@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convverify.compare.options import CompareOptions, items_of
-from convverify.threads import processors
+from convverify.kernels.shared.threads import processors
 
 
 def test_a_suite_is_taken_at_every_batch_and_in_every_dtype() -> None:

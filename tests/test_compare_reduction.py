@@ -6,8 +6,8 @@ import pytest
 
 from convverify.compare import reduction
 from convverify.compare.reduction import affordable, reduced
-from convverify.problem import Problem
-from convverify.suites import find_suite, suites
+from convverify.problems.problem import Problem
+from convverify.problems.suites import find_suite, suites
 
 BIG = Problem.parse("x=8x56x56x64 w=3x3x64x64 padding=SAME")
 

@@ -17,10 +17,10 @@ from convverify.compare.options import CompareOptions, Item
 from convverify.compare.results import Comparison, Measurement, Row
 from convverify.compare.timing import Samples, Spread
 from convverify.compare.verified import Elsewhere, Licence, Refutation
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
+from convverify.problems.suites import Layer
 from convverify.reporting import plots
 from convverify.reporting.compare_text import CompareProgress, duration, quantity, short_names, show_comparison
-from convverify.suites import Layer
 
 BIG, SMALL = Problem.parse("x=8x56x56x64 w=3x3x64x64 padding=1,1,1,1"), Problem.parse("x=1x3x56x64 w=3x3x64x64 padding=1,1,1,1")
 MINE = "path/to/file.py:my_convolution"

@@ -10,8 +10,8 @@ from convverify.compare.options import CompareOptions, Item
 from convverify.compare.results import Comparison, Measurement, Row
 from convverify.compare.summary import exponents, geometric_mean, means
 from convverify.compare.timing import Samples, Spread
-from convverify.problem import Problem
-from convverify.suites import Layer
+from convverify.problems.problem import Problem
+from convverify.problems.suites import Layer
 
 
 def row(problem: Problem, seconds: dict[str, float], count: int = 1, suite: str = "net", timed: Problem | None = None) -> Row:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from command_line import run
 
 from convverify.cli import check, main
-from convverify.configuration import defaults, find
+from convverify.cli.configuration import defaults, find
 from convverify.reporting import run as commands
 
 ALL = """

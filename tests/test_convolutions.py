@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.case import Case
-from convverify.error_bounds import assert_within_bound
+from convverify.generation.strategies import cases, problems
 from convverify.kernels import kernels
-from convverify.problem import Problem
+from convverify.operands.case import Case
+from convverify.operations.error_bounds import assert_within_bound
+from convverify.problems.problem import Problem
 from convverify.references import exact, tensorflow
-from convverify.strategies import cases, problems
 
 EXACT = ["integers", "long_integers", "impulse", "cancelling_integers"]  # styles whose sums are exact in any order
 REALS = ["normal", "positive", "mixed", "cancelling"]

@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from convverify.corners import corner_cases
-from convverify.dtypes import DEFAULT_DTYPES, FORMATS
-from convverify.kernel import Kernel, make_kernel
-from convverify.layouts import layouts
-from convverify.strategies import EDGES
-from convverify.styles import styles
+from convverify.generation.edge_cases import corner_cases
+from convverify.generation.strategies import EDGES
+from convverify.judging.kernel import Kernel, make_kernel
+from convverify.operands.fills import styles
+from convverify.operands.layouts import layouts
+from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
 from convverify.targets import find_kernel
 
 BUDGET = 1 << 18

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from convverify import corpus
-from convverify.case import Case
+from convverify.generation import corpus
+from convverify.operands.case import Case
 
 LINE = "x=1x1x2x1 w=1x2x1x1 values=given x[0,0,0,0]=1 w[0,1,0,0]=1"
 OTHER = "x=1x2x2x1 w=1x1x1x1 values=integers seed=3"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convverify.case import Case
-from convverify.diagnosis import diagnose
+from convverify.campaign.diagnosing import diagnose
+from convverify.operands.case import Case
 from convverify.references.exact import convolve
 
 CASES = [

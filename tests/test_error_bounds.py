@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.dtypes import FORMATS, numpy_dtype
-from convverify.error_bounds import assert_within_bound, elementwise_bound, gamma
-from convverify.problem import Problem
+from convverify.operations.error_bounds import assert_within_bound, elementwise_bound, gamma
+from convverify.problems.dtypes import FORMATS, numpy_dtype
+from convverify.problems.problem import Problem
 
 
 @given(terms=st.integers(0, 10_000), precision=st.sampled_from((8, 11, 24, 53)))

@@ -14,16 +14,16 @@ import numpy as np
 import psutil
 import pytest
 
-from convverify.case import Case
-from convverify.events import Started
-from convverify.isolation.journal import Journal
-from convverify.isolation.patience import allowance, patience
-from convverify.isolation.prober import decode, encode
-from convverify.isolation.probing import Prober, ProberLost
-from convverify.isolation.processes import Tail, kill, resident_mebibytes, told_exit
-from convverify.options import Options
-from convverify.report import REFUTED, VERIFIED, Report
-from convverify.verification import Verification
+from convverify.campaign.events import Started
+from convverify.campaign.isolation.journal import Journal
+from convverify.campaign.isolation.patience import allowance, patience
+from convverify.campaign.isolation.prober import decode, encode
+from convverify.campaign.isolation.probing import Prober, ProberLost
+from convverify.campaign.isolation.processes import Tail, kill, resident_mebibytes, told_exit
+from convverify.campaign.options import Options
+from convverify.campaign.report import REFUTED, VERIFIED, Report
+from convverify.campaign.verification import Verification
+from convverify.operands.case import Case
 
 KERNELS = '''
 import ctypes, os, signal, sys, threading, time, warnings

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from convverify.kernel import NEUTRAL, make_kernel
-from convverify.problem import Problem
+from convverify.judging.kernel import NEUTRAL, make_kernel
+from convverify.problems.problem import Problem
 
 PROBLEM = Problem(1, 5, 5, 4, 3, 3, 4, strides=(2, 1), padding=((1, 2), (3, 0)), dilations=(1, 2), groups=2)
 PADDING = [[0, 0], [1, 2], [3, 0], [0, 0]]

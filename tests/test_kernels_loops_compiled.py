@@ -13,11 +13,11 @@ from random_problems import arguments, integer_operands, random_problems
 
 from convverify.kernels import loops_compiled
 from convverify.kernels.loops_compiled import conv2d_loops_compiled
-from convverify.layouts import layouts
-from convverify.operands import place
-from convverify.problem import Problem
+from convverify.kernels.shared.threads import limited_threads
+from convverify.operands.layouts import layouts
+from convverify.operands.placing import place
+from convverify.problems.problem import Problem
 from convverify.references.exact import convolve
-from convverify.threads import limited_threads
 
 THREADED = (
     "x=2x40x30x13 w=3x3x13x40 padding=SAME",
@@ -93,7 +93,7 @@ CONCURRENT = """
 import threading
 import numpy as np
 from convverify.kernels.loops_compiled import conv2d_loops_compiled
-from convverify.threads import limited_threads
+from convverify.kernels.shared.threads import limited_threads
 x, w = np.ones((4, 40, 40, 16), np.float32), np.ones((3, 3, 16, 32), np.float32)
 def work():
     with limited_threads(2):

@@ -17,12 +17,12 @@ from convverify.kernels.blocking import blocks_of
 from convverify.kernels.depthwise import plan_of as depthwise_plan
 from convverify.kernels.matmul import conv2d_matmul
 from convverify.kernels.matmul_offsets import conv2d_matmul_offsets
-from convverify.layouts import layouts
-from convverify.operands import place
-from convverify.problem import Problem
+from convverify.kernels.shared.threads import limited_threads, run_pieces, single_threaded_blas, thread_count
+from convverify.operands.layouts import layouts
+from convverify.operands.placing import place
+from convverify.problems.problem import Problem
+from convverify.problems.suites import find_suite
 from convverify.references.exact import convolve
-from convverify.suites import find_suite
-from convverify.threads import limited_threads, run_pieces, single_threaded_blas, thread_count
 
 KERNELS = pytest.mark.parametrize("kernel", [conv2d_matmul, conv2d_matmul_offsets])
 THREADED = (  # large enough for threads; every way that matmul can go

@@ -10,13 +10,13 @@ from random_problems import arguments, integer_operands, random_problems
 
 from convverify.kernels import kernels
 from convverify.kernels.fft import _smooth
-from convverify.layouts import layouts
-from convverify.normwise import is_winograd_problem, normwise_bound
-from convverify.operands import place, values_of
-from convverify.problem import Problem
+from convverify.kernels.shared.threads import limited_threads
+from convverify.operands.fills import styles
+from convverify.operands.layouts import layouts
+from convverify.operands.placing import place, values_of
+from convverify.operations.normwise import is_winograd_problem, normwise_bound
+from convverify.problems.problem import Problem
 from convverify.references.exact import convolve
-from convverify.styles import styles
-from convverify.threads import limited_threads
 
 NAMES = ("fft", "winograd_2x2", "winograd_4x4")
 LARGER = ("x=2x40x37x9 w=3x3x9x30 padding=SAME", "x=2x31x30x12 w=3x3x4x18 padding=2,1,0,3", "x=1x20x21x40 w=3x3x40x200 dtype=float64")

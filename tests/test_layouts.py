@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.dtypes import FORMATS, numpy_dtype
-from convverify.layouts import PLAIN, SHARING, Choices, layouts
-from convverify.operands import Operand, place
+from convverify.operands.layouts import PLAIN, SHARING, Choices, layouts
+from convverify.operands.placing import Operand, place
+from convverify.problems.dtypes import FORMATS, numpy_dtype
 
 SHAPES = st.tuples(*[st.integers(0, 4)] * 4)
 BITS = st.integers(0, 2**56 - 1)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.case import Case
-from convverify.dtypes import FORMATS
-from convverify.minimize import EXTENTS, minimize
-from convverify.strategies import cases
+from convverify.campaign.minimizing import EXTENTS, minimize
+from convverify.generation.strategies import cases
+from convverify.operands.case import Case
+from convverify.problems.dtypes import FORMATS
 
 LONG = 60.0  # seconds: more than any of these needs
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from kernel_calls import PLAIN, call, reference, small_integers, takes, with_margins
 
-from convverify.case import Case
-from convverify.dtypes import FORMATS
 from convverify.mutants import mutants
-from convverify.problem import Problem
+from convverify.operands.case import Case
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
 from convverify.registry import Entry, Registry
 
 AS_IT_IS = (0, 1, 2, 3), (0, 1, 2, 3)

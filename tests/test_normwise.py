@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from convverify.normwise import _AMPLIFICATION, normwise_bound
-from convverify.operands import values_of
-from convverify.problem import Problem
+from convverify.operands.placing import values_of
+from convverify.operations.normwise import _AMPLIFICATION, normwise_bound
+from convverify.problems.problem import Problem
 from convverify.references.exact import convolve
 
 

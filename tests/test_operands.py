@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 
 import convverify
-from convverify.case import Case
-from convverify.dtypes import FORMATS, numpy_dtype
-from convverify.layouts import SHARING, layouts
-from convverify.operands import place, random_bits, values_of
-from convverify.strategies import cases
+from convverify.generation.strategies import cases
+from convverify.operands.case import Case
+from convverify.operands.layouts import SHARING, layouts
+from convverify.operands.placing import place, random_bits, values_of
+from convverify.problems.dtypes import FORMATS, numpy_dtype
 
 LOOSE = [name for name in layouts.names() if name != "guarded"]  # with poison on both sides
 
@@ -67,7 +67,7 @@ def test_what_lies_around_an_operand_is_not_a_number(name: str, dtype: str) -> N
 
 SCRIPT = """
 import sys, numpy as np
-from convverify.operands import place
+from convverify.operands.placing import place
 before = int(sys.argv[1])
 array = place(np.ones((1, 2, 3, 5), np.float32), "guarded", before).array.reshape(-1)
 print(array.sum(), flush=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from convverify.options import Options
+from convverify.campaign.options import Options
 
 
 def test_options_are_read_back_from_json() -> None:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from convverify.dtypes import FORMATS
-from convverify.problem import Problem, output_extent, same_pads
+from convverify.generation.strategies import problems
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem, output_extent, same_pads
 from convverify.references import tensorflow
 from convverify.references.exact import convolve
-from convverify.strategies import problems
 
 DTYPES = tuple(FORMATS)
 EXTENT = st.integers(0, 12)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convverify.case import Case
-from convverify.kernel import make_kernel
-from convverify.properties import NOT_JUDGED, in_order, judge, properties
-from convverify.properties.values import worst_index
+from convverify.judging.kernel import make_kernel
+from convverify.judging.properties import NOT_JUDGED, in_order, judge, properties
+from convverify.judging.properties.values import worst_index
+from convverify.judging.trial import Finding, Trial
+from convverify.operands.case import Case
 from convverify.references import exact
-from convverify.trial import Finding, Trial
 
 # Small wrong kernels: each is the definition, and one fault.
 

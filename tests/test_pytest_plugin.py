@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from convverify.options import Options
-from convverify.properties import properties
+from convverify.campaign.options import Options
+from convverify.judging.properties import properties
+from convverify.operands.fills import styles
+from convverify.problems.suites import suites
 from convverify.pytest_plugin import campaigns, collection, expected, fixtures, options, summary
-from convverify.styles import styles
-from convverify.suites import suites
 from convverify.targets import SHIPPED
 
 pytest_plugins = ["pytester"]
@@ -325,7 +325,7 @@ import sys, pytest
 
 class Look:
     def pytest_unconfigure(self):
-        print("loaded:", *sorted({"tensorflow", "hypothesis", "numba", "numpy", "click", "convverify.options"} & set(sys.modules)))
+        print("loaded:", *sorted({"tensorflow", "hypothesis", "numba", "numpy", "click", "convverify.campaign.options"} & set(sys.modules)))
 
 pytest.main(["-q", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "--strict-markers", "-W", "error"], plugins=[Look()])
 print(*sorted(name for name in sys.modules if name.startswith("convverify")))

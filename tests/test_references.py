@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import convverify
-from convverify.case import Case
-from convverify.problem import Problem
+from convverify.generation.strategies import cases, problems
+from convverify.operands.case import Case
+from convverify.problems.problem import Problem
 from convverify.references import exact, references, tensorflow
 from convverify.references.exact import convolve, gather_windows
-from convverify.strategies import cases, problems
 
 
 def parameters(problem: Problem) -> dict[str, Any]:

@@ -19,13 +19,13 @@ import pytest
 
 import convverify
 from convverify import targets
-from convverify.case import Case
-from convverify.dtypes import numpy_dtype
-from convverify.problem import Problem
-from convverify.properties import judge
+from convverify.judging.properties import judge
+from convverify.judging.trial import Trial
+from convverify.operands.case import Case
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 from convverify.references import exact, load_reference, references
 from convverify.targets import TargetError, find_kernel
-from convverify.trial import Trial
 
 DTYPES = {
     "torch": ("float16", "bfloat16", "float32", "float64"),

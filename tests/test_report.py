@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from reports import HOSTILE, report
 
 import convverify
-from convverify.report import EXIT_STATUS, INTERRUPTED, REFUTED, VERIFIED
+from convverify.campaign.report import EXIT_STATUS, INTERRUPTED, REFUTED, VERIFIED
 from convverify.reporting.files import to_json
 
 SCHEMA = json.loads((Path(convverify.__file__).parent / "reporting" / "report.schema.json").read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from command_line import ONE, PATIENCE, QUICK, run, start
 from lxml import etree
 from reports import report
 
-from convverify.report import VERIFIED
+from convverify.campaign.report import VERIFIED
 from convverify.reporting.files import check_places, write
 
 FILES = {"html": "report.html", "junit": "report.xml", "json": "report.json"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from reports import report
 
-from convverify.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
 from convverify.reporting.github import commands, wanted
 
 

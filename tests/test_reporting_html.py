@@ -12,7 +12,7 @@ import chromium
 import pytest
 from reports import HOSTILE, LARGE, report
 
-from convverify.report import EXIT_STATUS, REFUTED, VERIFIED
+from convverify.campaign.report import EXIT_STATUS, REFUTED, VERIFIED
 from convverify.reporting.html import to_html
 from convverify.reporting.plain import printable
 

@@ -8,8 +8,8 @@ import pytest
 from lxml import etree
 from reports import report
 
-from convverify.properties import in_order
-from convverify.report import EXIT_STATUS, INCONCLUSIVE, REFUTED, USAGE, VERIFIED
+from convverify.campaign.report import EXIT_STATUS, INCONCLUSIVE, REFUTED, USAGE, VERIFIED
+from convverify.judging.properties import in_order
 from convverify.reporting.junit import to_junit
 
 SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).parent / "junit.xsd"))

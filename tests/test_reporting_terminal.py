@@ -9,13 +9,13 @@ import pytest
 from reports import HOSTILE, LARGE, report
 from rich.console import Console
 
-from convverify.events import Found, Phase, Progress
-from convverify.options import Options
-from convverify.report import EXIT_STATUS, REFUTED, VERIFIED
+from convverify.campaign.events import Found, Phase, Progress
+from convverify.campaign.options import Options
+from convverify.campaign.report import EXIT_STATUS, REFUTED, VERIFIED
+from convverify.campaign.statistics import Statistics
 from convverify.reporting.facts import header
 from convverify.reporting.plain import one_line, printable
 from convverify.reporting.terminal import TerminalProgress, as_text, show
-from convverify.statistics import Statistics
 
 _ESCAPE = "\x1b"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import convverify
-from convverify.snippet import snippet
+from convverify.reporting.snippet import snippet
 
 STATEFUL = """
 import numpy as np

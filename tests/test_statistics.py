@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.case import Case
-from convverify.dtypes import FORMATS
-from convverify.statistics import FEATURES, Statistics, features_of
-from convverify.strategies import cases
-from convverify.trial import Accuracy
+from convverify.campaign.statistics import FEATURES, Statistics, features_of
+from convverify.generation.strategies import cases
+from convverify.judging.trial import Accuracy
+from convverify.operands.case import Case
+from convverify.problems.dtypes import FORMATS
 
 
 def counted(some: list[Case]) -> Statistics:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from convverify.case import Case
-from convverify.dtypes import DEFAULT_DTYPES, FORMATS
-from convverify.kernel import make_kernel
-from convverify.layouts import layouts
-from convverify.problem import Problem
-from convverify.strategies import DEFAULT_MACS, EDGES, cases, fit_budget, problems
-from convverify.styles import styles
+from convverify.generation.strategies import DEFAULT_MACS, EDGES, cases, fit_budget, problems
+from convverify.judging.kernel import make_kernel
+from convverify.operands.case import Case
+from convverify.operands.fills import styles
+from convverify.operands.layouts import layouts
+from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
+from convverify.problems.problem import Problem
 
 PATIENT = settings(max_examples=3000, derandomize=False, database=None, suppress_health_check=list(HealthCheck))
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.case import Case
-from convverify.dtypes import FORMATS
-from convverify.operands import values_of
-from convverify.problem import Problem
+from convverify.generation.strategies import problems
+from convverify.operands.case import Case
+from convverify.operands.fills import styles
+from convverify.operands.placing import values_of
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
 from convverify.references.exact import convolve
-from convverify.strategies import problems
-from convverify.styles import styles
 
 DTYPES = tuple(FORMATS)
 PROBLEMS = problems(max_macs=4000, dtypes=DTYPES)

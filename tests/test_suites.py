@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from convverify.problem import Problem
-from convverify.suites import find_suite, load_suite, suites
+from convverify.problems.problem import Problem
+from convverify.problems.suites import find_suite, load_suite, suites
 
 
 def total(name: str) -> float:

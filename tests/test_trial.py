@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from convverify.case import Case
-from convverify.dtypes import FORMATS
-from convverify.kernel import make_kernel
+from convverify.generation.strategies import cases
+from convverify.judging.kernel import make_kernel
+from convverify.judging.trial import Trial, is_float, told, ulp_of
+from convverify.operands.case import Case
+from convverify.problems.dtypes import FORMATS
 from convverify.references import exact
-from convverify.strategies import cases
-from convverify.trial import Trial, is_float, told, ulp_of
 
 PLAIN = "x=1x3x4x2 w=2x2x2x3 values=integers seed=8"
 

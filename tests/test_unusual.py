@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from kernel_calls import PLAIN, call, parameters, reference, small_integers, takes
 
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 from convverify.registry import Entry
 from convverify.unusual import unusual
 

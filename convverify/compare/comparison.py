@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convverify.campaign.verification import environment
 from convverify.compare.conditions import announce_threads, same_threads
 from convverify.compare.contenders import TENSORFLOW, Contender, Thunk, contenders_of
 from convverify.compare.machine import Machine, measure_machine, measure_peaks
@@ -18,8 +19,7 @@ from convverify.compare.options import CompareOptions, Item, items_of
 from convverify.compare.results import Comparison, Measurement, Row
 from convverify.compare.timing import CallFailed, Samples, Spread, estimate, interleaved, rounds_for
 from convverify.compare.verified import Judged, Licence, Refutation, campaign, cases_of, digest, judge_item, still_right
-from convverify.trial import told
-from convverify.verification import environment
+from convverify.judging.trial import told
 
 _NOISY = 0.2  # distance of the quartiles as a fraction of the median
 _MORE_PROCESSORS = 1.3  # times as many as allowed: a kernel does not keep to its threads

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.compare.options import CompareOptions
-from convverify.kernel import Kernel
-from convverify.problem import Problem
+from convverify.judging.kernel import Kernel
+from convverify.problems.problem import Problem
 from convverify.targets import find_kernel
 
 Array: TypeAlias = npt.NDArray[Any]

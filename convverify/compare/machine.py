@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from convverify.dtypes import numpy_dtype
-from convverify.threads import run_pieces
+from convverify.kernels.shared.threads import run_pieces
+from convverify.problems.dtypes import numpy_dtype
 
 _ORDER = 2048  # of the square matrices: 2 n**3 operations on 3 n**2 elements, far from the memory's limit
 _COPIED = 128 << 20  # bytes: several times what a cache holds

@@ -16,8 +16,8 @@ import sys
 import time
 from types import TracebackType
 
-from convverify.isolation.processes import kill
-from convverify.problem import Problem
+from convverify.campaign.isolation.processes import kill
+from convverify.problems.problem import Problem
 
 _PATIENCE = 60.0  # seconds for one answer
 

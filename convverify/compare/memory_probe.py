@@ -14,16 +14,16 @@ import sys
 
 import numpy as np
 
+from convverify.campaign.isolation.processes import die_with_parent
 from convverify.compare.conditions import announce_threads, same_threads
 from convverify.compare.reduction import reduced
-from convverify.dtypes import numpy_dtype
-from convverify.isolation.processes import die_with_parent
-from convverify.kernel import Kernel
-from convverify.problem import Problem
+from convverify.judging.kernel import Kernel
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 from convverify.targets import find_kernel
 
 _WARM_UP = 1 << 12  # multiply-adds of the call before: what is imported, compiled and started then does not count
-_IMPORTED_WHEN_CALLED = {"tensorflow": "tensorflow", "loops_compiled": "convverify.compiled"}  # once, and not in each child
+_IMPORTED_WHEN_CALLED = {"tensorflow": "tensorflow", "loops_compiled": "convverify.kernels.shared.compiled"}  # once, and not in each child
 _M_MMAP_THRESHOLD = -3  # of mallopt(3)
 _MAPPED = 1 << 16  # bytes from which on an allocation is mapped, and returned to the system when it is freed
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from convverify.dtypes import FORMATS
-from convverify.problem import Problem
-from convverify.suites import Layer, find_suite
-from convverify.threads import processors
+from convverify.kernels.shared.threads import processors
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
+from convverify.problems.suites import Layer, find_suite
 
 LEAST_ROUNDS = 3
 

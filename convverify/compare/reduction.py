@@ -6,7 +6,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 _FIRST = 1 << 15  # multiply-adds of the first problem that a kernel is tried on
 _GROWTH = 8

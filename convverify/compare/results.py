@@ -12,7 +12,7 @@ from convverify.compare.machine import Machine
 from convverify.compare.options import CompareOptions, Item
 from convverify.compare.timing import Samples, Spread
 from convverify.compare.verified import Licence
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 SCHEMA = 1
 

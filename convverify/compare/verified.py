@@ -13,16 +13,16 @@ from functools import cached_property
 
 import numpy as np
 
-from convverify.case import Case
+from convverify.campaign.report import INTERRUPTED
 from convverify.compare.contenders import Array, Contender
 from convverify.compare.options import CompareOptions, Item
 from convverify.compare.reduction import affordable
-from convverify.dtypes import numpy_dtype
-from convverify.kernel import Kernel
-from convverify.problem import Problem
-from convverify.properties import judge
-from convverify.report import INTERRUPTED
-from convverify.trial import Finding, Trial
+from convverify.judging.kernel import Kernel
+from convverify.judging.properties import judge
+from convverify.judging.trial import Finding, Trial
+from convverify.operands.case import Case
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 
 _PROPERTIES = ("completes", "shape", "dtype", "inputs_unchanged", "in_bounds", "exact_on_integers", "within_error_bound")
 _CAMPAIGN_TIME = 10.0  # seconds

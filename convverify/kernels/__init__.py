@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.dtypes import FORMATS
-from convverify.problem import Problem
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
 from convverify.registry import Registry
 
 kernels = Registry("kernel", __name__)

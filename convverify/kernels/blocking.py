@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 Array = npt.NDArray[Any]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from convverify.kernels.blocking import Array, Block, Lattice, Windows, axes_of, blocks_of, scratch
-from convverify.problem import Problem
-from convverify.threads import run_pieces
+from convverify.kernels.shared.threads import run_pieces
+from convverify.problems.problem import Problem
 
 _ROW = 8192  # elements of a row of repeated weights
 _STRIP = 1 << 17  # elements of an output block: with its strip it stays in the second-level cache

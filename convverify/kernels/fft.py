@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.dtypes import numpy_dtype
 from convverify.kernels import kernels, problem_of
 from convverify.kernels.blocking import Array
 from convverify.kernels.scaling import scaled, unit_exponent
-from convverify.problem import Problem
-from convverify.threads import run_pieces, single_threaded_blas, thread_count
+from convverify.kernels.shared.threads import run_pieces, single_threaded_blas, thread_count
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 
 _SPECTRA = 8 << 20  # bytes of the spectra of images, and of a block of filters, at most (but at least those of one)
 _THREADED = 1 << 21  # multiply-adds of the definition that are worth waking another thread for

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.dtypes import numpy_dtype
 from convverify.kernels import kernels, problem_of
 from convverify.kernels.blocking import aligned_zeros, is_aligned, scratch
-from convverify.problem import Problem
-from convverify.threads import thread_count
+from convverify.kernels.shared.threads import thread_count
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 
 _PIXELS = 32  # of a block at most: each weight that is read from memory is used as often
 _WINDOWS = 1 << 18  # elements of a block's windows at most, if that leaves two pixels
@@ -81,7 +81,7 @@ def _aligned(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def _convolve(problem: Problem, x: npt.NDArray[Any], weights: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
-    from convverify import compiled
+    from convverify.kernels.shared import compiled
 
     (top, _), (left, _) = problem.pads
     batch, rows, columns, out_channels = problem.output_shape
@@ -108,7 +108,7 @@ def _convolve(problem: Problem, x: npt.NDArray[Any], weights: npt.NDArray[Any], 
 def _on_threads(threads: int, arguments: tuple[Any, ...]) -> None:
     import numba
 
-    from convverify import compiled
+    from convverify.kernels.shared import compiled
 
     before = numba.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]

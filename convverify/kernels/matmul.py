@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convverify.dtypes import numpy_dtype
 from convverify.kernels import kernels, problem_of
 from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratch, whole_output
 from convverify.kernels.depthwise import depthwise
-from convverify.problem import Problem
-from convverify.threads import run_pieces, single_threaded_blas, thread_count
+from convverify.kernels.shared.threads import run_pieces, single_threaded_blas, thread_count
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 
 _PATCHES = 2 << 20  # bytes of a block's patches
 _MOST_PATCHES = 12 << 20  # bytes: at most this where the weights are many, to be packed by BLAS for each block

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.dtypes import numpy_dtype
 from convverify.kernels import kernels, problem_of
 from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratch
 from convverify.kernels.scaling import scaled, unit_exponent
-from convverify.normwise import is_winograd_problem
-from convverify.problem import Problem
-from convverify.threads import run_pieces, single_threaded_blas, thread_count
+from convverify.kernels.shared.threads import run_pieces, single_threaded_blas, thread_count
+from convverify.operations.normwise import is_winograd_problem
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 
 _BUFFERS = 6 << 20  # bytes of a block's transformed tiles and products
 _THREADED = 1 << 21  # multiply-adds of the definition that are worth waking another thread for

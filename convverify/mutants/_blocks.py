@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.kernels import problem_of
-from convverify.problem import Pads, Pair, Problem
+from convverify.problems.problem import Pads, Pair, Problem
 
 Array: TypeAlias = npt.NDArray[Any]
 Kernel: TypeAlias = Callable[..., Any]

@@ -6,7 +6,7 @@ import numpy as np
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 
 @mutants.register(fault_class="degenerate", issue="tensorflow#238", witness="x=0x3x3x1 w=2x2x1x1")

@@ -7,7 +7,7 @@ import numpy as np
 from convverify.kernels import problem_of
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 
 def _is_pointwise(problem: Problem) -> bool:

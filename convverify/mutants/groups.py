@@ -6,7 +6,7 @@ import numpy as np
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, in_contract
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 
 def _is_depthwise(problem: Problem) -> bool:

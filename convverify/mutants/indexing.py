@@ -6,7 +6,7 @@ import numpy as np
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, in_contract, product, rounded, windows
-from convverify.problem import Problem, output_extent
+from convverify.problems.problem import Problem, output_extent
 
 
 def _times(pixels: Array, weights: Array) -> Array:

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, in_contract
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 _buffers: dict[Any, Array] = {}
 _arena = np.zeros(0, np.uint8)

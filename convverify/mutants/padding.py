@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of
-from convverify.problem import Pair, Problem, same_pads
+from convverify.problems.problem import Pair, Problem, same_pads
 
 
 def _convolve_image(problem: Problem, image: Array, w: Array, dtype: object) -> Array:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from convverify.dtypes import numpy_dtype
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, in_contract, product, rounded, windows
-from convverify.problem import Problem
+from convverify.problems.dtypes import numpy_dtype
+from convverify.problems.problem import Problem
 
 
 def _ten_bits(array: Array) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, in_contract
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 
 @mutants.register(fault_class="process", issue="tensorflow#238", witness="x=0x3x3x1 w=2x2x1x1")

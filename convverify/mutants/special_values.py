@@ -6,7 +6,7 @@ import numpy as np
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, in_contract, product, rounded, tail, windows
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 
 @mutants.register(fault_class="special_values", witness="x=1x2x2x1 w=1x1x1x1 x[0,0,0,0]=nan w[0,0,0,0]=1")

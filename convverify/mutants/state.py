@@ -12,7 +12,7 @@ import numpy as np
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of, windows
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 _SEVENTH, _SIXTY_FOURTH, _FIRST = itertools.count(1), itertools.count(1), itertools.count()
 _by_shape: dict[Any, Array] = {}

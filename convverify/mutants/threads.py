@@ -13,7 +13,7 @@ import numpy as np
 
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 
 _images: dict[Any, Array] = {}
 _sums: dict[Any, Array] = {}

@@ -19,8 +19,8 @@ import pytest
 from convverify import testing
 
 if TYPE_CHECKING:
+    from convverify.campaign.report import Report
     from convverify.pytest_plugin.fixtures import Operands, Reference
-    from convverify.report import Report
 
 RAN = pytest.StashKey[list[dict[str, str]]]()  # what the campaigns did since the last report
 SHARED = pytest.StashKey[str]()  # the directory that processes share

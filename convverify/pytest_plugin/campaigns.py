@@ -20,17 +20,17 @@ from typing import Any
 import pytest
 
 from convverify.api import prepare
-from convverify.corpus import write_whole
-from convverify.events import Event, Found
-from convverify.kernel import Kernel
-from convverify.options import Options
-from convverify.outcomes import HOLDS, NOT_JUDGED, REFUTES, Outcome, outcomes
+from convverify.campaign.events import Event, Found
+from convverify.campaign.options import Options
+from convverify.campaign.report import INTERRUPTED, Report
+from convverify.campaign.verification import Verification
+from convverify.generation.corpus import write_whole
+from convverify.judging.kernel import Kernel
 from convverify.pytest_plugin import RAN
 from convverify.pytest_plugin.options import configured, corpus_of, given
-from convverify.report import INTERRUPTED, Report
+from convverify.reporting.outcomes import HOLDS, NOT_JUDGED, REFUTES, Outcome, outcomes
 from convverify.reporting.terminal import statistics_text
 from convverify.targets import find_kernel
-from convverify.verification import Verification
 
 
 class Refuted(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # mypy does not see the class behind pytest.fail

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from convverify.outcomes import property_names
 from convverify.pytest_plugin import PROPERTY
 from convverify.pytest_plugin.campaigns import Plan, plan
+from convverify.reporting.outcomes import property_names
 from convverify.reporting.plain import printable
 from convverify.testing import kernel_test
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convverify.properties import properties
+from convverify.judging.properties import properties
 from convverify.pytest_plugin.campaigns import Refuted
 from convverify.pytest_plugin.collection import target_of_test
 

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from convverify.case import Case
-from convverify.kernel import DATA_FORMATS
-from convverify.problem import Problem
+from convverify.judging.kernel import DATA_FORMATS
+from convverify.operands.case import Case
+from convverify.problems.problem import Problem
 from convverify.targets import find_kernel
 
 Array: TypeAlias = npt.NDArray[Any]

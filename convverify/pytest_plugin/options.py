@@ -11,9 +11,9 @@ from typing import Any
 import click
 import pytest
 
+from convverify.campaign.options import Options
 from convverify.cli import check
-from convverify.configuration import defaults, find
-from convverify.options import Options
+from convverify.cli.configuration import defaults, find
 
 _DESTINATION = "convverify_option_"
 

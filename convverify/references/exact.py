@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.kernels import problem_of
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 from convverify.references import references
 
 Floats = npt.NDArray[np.float64]

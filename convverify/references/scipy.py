@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.kernels import problem_of
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 from convverify.references import references
 from convverify.references._packages import load_package
 from convverify.references._phases import convolve_by_phases

@@ -8,8 +8,8 @@ from collections import Counter
 import svg
 from markupsafe import Markup
 
+from convverify.campaign.statistics import FEATURES, Statistics
 from convverify.reporting.drawing import LETTER, box, decades, dots, drawing, label, line, short
-from convverify.statistics import FEATURES, Statistics
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 230, 46, 40, 12
 _CELL, _MARGIN = 13, 56

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from convverify import corpus
+from convverify.cli.running import make_console
 from convverify.compare.comparison import ReferenceUnavailable, Runner
 from convverify.compare.options import CompareOptions
 from convverify.compare.results import Comparison
+from convverify.generation import corpus
 from convverify.reporting import files
 from convverify.reporting.compare_text import CompareProgress, show_comparison
 from convverify.reporting.plain import one_line
-from convverify.reporting.run import make_console
 
 
 def compare(kernels: tuple[str, ...], values: dict[str, Any], plot_file: str | None, json_file: str | None) -> int:

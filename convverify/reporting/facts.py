@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from convverify import __version__
-from convverify.confidence import statement
-from convverify.options import Options
-from convverify.picture import number_text
-from convverify.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.campaign.options import Options
+from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.reporting.confidence import statement
+from convverify.reporting.picture import number_text
 from convverify.reporting.plain import one_line
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from convverify.corpus import write_whole
-from convverify.report import Report
+from convverify.campaign.report import Report
+from convverify.generation.corpus import write_whole
 
 
 def to_json(reports: Sequence[Report]) -> str:

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import svg
 from markupsafe import Markup
 
-from convverify.case import Case
-from convverify.picture import number_text, wrong_blocks
-from convverify.problem import Problem
-from convverify.properties.values import worst_index
-from convverify.report import Counterexample
+from convverify.campaign.report import Counterexample
+from convverify.judging.properties.values import worst_index
+from convverify.operands.case import Case
+from convverify.problems.problem import Problem
 from convverify.reporting.drawing import box, drawing, label
+from convverify.reporting.picture import number_text, wrong_blocks
 
 _SPAN, _TAPS, _AROUND = 14, 40, 2  # rows or columns shown, of a large receptive field, and around a small one
 _LETTERS = 5  # of a value that fits into a cell

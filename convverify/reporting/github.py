@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from convverify.report import INTERRUPTED, VERIFIED, Report
+from convverify.campaign.report import INTERRUPTED, VERIFIED, Report
 from convverify.reporting.facts import summary
 from convverify.reporting.plain import printable
-from convverify.snippet import replay_line
+from convverify.reporting.snippet import replay_line
 
 
 def wanted() -> bool:

@@ -18,16 +18,16 @@ import jinja2
 from markupsafe import Markup, escape
 
 from convverify import __version__
-from convverify.case import Case
-from convverify.picture import around, channel_map, where
-from convverify.properties import in_order
-from convverify.properties.values import worst_index
-from convverify.report import Counterexample, Report
+from convverify.campaign.report import Counterexample, Report
+from convverify.judging.properties import in_order
+from convverify.judging.properties.values import worst_index
+from convverify.operands.case import Case
 from convverify.reporting import charts, geometry
 from convverify.reporting.facts import figures, header, summary, worst_sentence
 from convverify.reporting.geometry import Picture
+from convverify.reporting.picture import around, channel_map, where
 from convverify.reporting.plain import printable
-from convverify.snippet import replay_line, snippet
+from convverify.reporting.snippet import replay_line, snippet
 
 
 def to_html(reports: Sequence[Report]) -> str:

@@ -12,8 +12,8 @@ import platform
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from convverify.properties import in_order
-from convverify.report import REFUTED, VERIFIED, Report
+from convverify.campaign.report import REFUTED, VERIFIED, Report
+from convverify.judging.properties import in_order
 from convverify.reporting.facts import figures, summary
 from convverify.reporting.plain import one_line, printable
 from convverify.reporting.terminal import counterexample_text

@@ -7,10 +7,10 @@ import importlib
 _REGISTRIES = {
     "kernels": "convverify.kernels:kernels",
     "references": "convverify.references:references",
-    "properties": "convverify.properties:properties",
-    "values": "convverify.styles:styles",
-    "layouts": "convverify.layouts:layouts",
-    "suites": "convverify.suites:suites",
+    "properties": "convverify.judging.properties:properties",
+    "values": "convverify.operands.fills:styles",
+    "layouts": "convverify.operands.layouts:layouts",
+    "suites": "convverify.problems.suites:suites",
     "mutants": "convverify.mutants:mutants",
     "unusual": "convverify.unusual:unusual",
 }
@@ -29,7 +29,7 @@ def one_line(text: str) -> str:
 def names_of(kind: str) -> tuple[str, ...]:
     """Return the names of one registry, or of the dtypes."""
     if kind == "dtypes":
-        from convverify.dtypes import FORMATS
+        from convverify.problems.dtypes import FORMATS
 
         return tuple(FORMATS)
     module, _, name = _REGISTRIES[kind].partition(":")

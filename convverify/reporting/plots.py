@@ -19,7 +19,7 @@ from convverify.compare.contenders import READY
 from convverify.compare.machine import accumulator
 from convverify.compare.results import Comparison, Measurement, Row
 from convverify.compare.summary import exponents
-from convverify.corpus import write_whole
+from convverify.generation.corpus import write_whole
 from convverify.reporting.compare_text import quantity, short_names
 from convverify.reporting.plain import one_line
 

@@ -12,18 +12,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from convverify.case import Case
-from convverify.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
-from convverify.events import Progress as Counts
-from convverify.options import Options
-from convverify.picture import around, channel_map, where, wrong_map
-from convverify.properties import in_order
-from convverify.properties.values import worst_index
-from convverify.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
+from convverify.campaign.events import Progress as Counts
+from convverify.campaign.options import Options
+from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.statistics import Statistics
+from convverify.judging.properties import in_order
+from convverify.judging.properties.values import worst_index
+from convverify.operands.case import Case
 from convverify.reporting.facts import figures, summary, worst_sentence
+from convverify.reporting.picture import around, channel_map, where, wrong_map
 from convverify.reporting.plain import one_line
-from convverify.snippet import replay_line, snippet
-from convverify.statistics import Statistics
+from convverify.reporting.snippet import replay_line, snippet
 
 _COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", USAGE: "bold yellow", INCONCLUSIVE: "bold yellow", INTERRUPTED: "bold yellow"}
 _PLAIN_EVERY = 5.0

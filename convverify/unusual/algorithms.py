@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convverify.mutants._blocks import Array, accumulator_of, convolve, image_of, in_contract, product, room_for, rounded, windows
-from convverify.problem import Problem, output_extent
+from convverify.problems.problem import Problem, output_extent
 from convverify.unusual import unusual
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from convverify.dtypes import FORMATS
 from convverify.mutants._blocks import Array, convolve, in_contract, product, windows
-from convverify.problem import Problem
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
 from convverify.unusual import unusual
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convverify.mutants._blocks import Array, Kernel, convolve, in_contract
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 from convverify.unusual import unusual
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from convverify.mutants._blocks import Array, accumulator_of, convolve, in_contract, product, rounded, windows
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 from convverify.unusual import unusual
 
 

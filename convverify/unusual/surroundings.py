@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 from convverify.unusual import unusual
 
 _scratch_lock = threading.Lock()

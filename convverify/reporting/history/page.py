@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from convverify.corpus import write_whole
+from convverify.generation.corpus import write_whole
 from convverify.reporting.history import changes, figures, tables
 from convverify.reporting.history.model import History, Series
 

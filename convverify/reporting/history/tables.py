@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convverify.problem import Problem
+from convverify.problems.problem import Problem
 from convverify.reporting.history.changes import Regression, failures, reasons
 from convverify.reporting.history.model import Commit, History, Point, Series
 
@@ -68,7 +68,7 @@ def _cell(history: History, series: Series | None, kernel: str, problem: str, ne
 
 def problem_of(label: str) -> Problem | None:
     """Return the problem `suite/layer`; None where this version has no such layer."""
-    from convverify.suites import find_suite, suites
+    from convverify.problems.suites import find_suite, suites
 
     suite, _, layer = label.partition("/")
     if suite not in suites:

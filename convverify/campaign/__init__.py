@@ -1,0 +1,1 @@
+"""Campaigns: run, confirm, shrink and explain."""

@@ -1,0 +1,234 @@
+"""Confirmation: try again, in fresh processes, what a campaign has found; find out what it takes; and shrink it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from convverify.campaign.events import Found
+from convverify.campaign.isolation.local import LocalProber
+from convverify.campaign.isolation.patience import allowance, patience
+from convverify.campaign.isolation.probing import Probe, Prober, ProberLost
+from convverify.campaign.minimizing import Minimal, minimize
+from convverify.campaign.options import Options
+from convverify.campaign.report import Counterexample
+from convverify.generation.companions import companion
+from convverify.judging.kernel import declaring
+from convverify.operands.case import Case
+from convverify.problems.problem import Problem
+
+_VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
+_CALLS_AROUND = 25  # calls that all properties together make on one case
+_REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
+_DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
+_ENOUGH = 4  # failing cases to diagnose from
+_CALLS, _CALLS_SECONDS = 400, 1.5
+
+
+class Confirmation:
+    """Confirms and shrinks findings with one prober."""
+
+    def __init__(self, options: Options, prober: Prober | LocalProber) -> None:
+        self.options, self.prober = options, prober
+        self.warm_up = 0.0  # seconds that the kernel's first call took beyond others
+        self.keywords: tuple[str, ...] = ()
+        self._hanging: set[str] = set()
+
+    def hangs(self, line: str) -> bool:
+        """Return whether a case that took too long does so again in a fresh process, alone or with what is called around it."""
+        self.prober.fresh()
+        probe = self.prober.probe(line, timeout=patience(self._brief, line, self.warm_up) + _CALLS_AROUND * allowance(line))
+        if probe.died:
+            self._hanging.add(line)
+        return bool(probe.died)
+
+    def dies(self, line: str) -> bool:
+        """Return whether a case ends a fresh process, too, in which nothing but the kernel has been called."""
+        self.prober.fresh()
+        return bool(self.prober.probe(line).died)
+
+    @property
+    def _brief(self) -> float:
+        """Seconds for a case that is suspected to hang: a thousand times what a small one takes."""
+        return min(1.0, self.options.timeout)
+
+    def explain(self, found: Found, same: list[str], seconds: float) -> Counterexample:
+        """Return the counterexample that a finding comes to: confirmed, shrunk, with what it takes to see it again."""
+        try:
+            return self._explain(found, same, seconds)
+        except ProberLost as error:
+            return Counterexample(found.case, found.property, found.sentence, found.case, reproduced=False, notes=(str(error),))
+
+    def _explain(self, found: Found, same: list[str], seconds: float) -> Counterexample:
+        others = len(same) - 1
+        what = self._reproduce(found)
+        if what is None:
+            note = "it was seen once, and not again in fresh processes: the kernel depends on more than its operands"
+            return Counterexample(found.case, found.property, found.sentence, found.case, reproduced=False, others=others, notes=(note,))
+        minimal = self._shrink(what, seconds)
+        self.prober.fresh()
+        last = self._probe(minimal.case, what, arrays=True)
+        if not what.seen(last):  # the smaller case needs a process that others have used
+            minimal = Minimal(what.case, (), False)
+            self.prober.fresh()
+            last = self._probe(what.case, what, arrays=True)
+        finding = last.finding
+        diagnosis = () if last.died else self._diagnosis(what, same)
+        sentence = last.died or (finding.sentence if finding else found.sentence)
+        return Counterexample(
+            str(minimal.case), what.property, sentence, found.case, finding, what.history, minimal.boundaries, minimal.complete,
+            True, diagnosis, (what.note,) if what.note else (), others,
+        )  # fmt: skip
+
+    def _probe(self, case: Case, what: _Reproduced, *, arrays: bool = False, timeout: float = 0.0) -> Probe:
+        line = str(case)
+        limit = patience(timeout or (self._brief if what.died else self.options.timeout), line, self.warm_up)
+        if what.tried is None or what.property in _REMEMBERING or case.calls > 1:
+            limit += _CALLS_AROUND * allowance(line)
+        limit += sum(patience(0.0, earlier, self.warm_up) for earlier in what.history)
+        return self.prober.probe(line, properties=what.tried, history=what.history, arrays=arrays, timeout=limit)
+
+    def _reproduce(self, found: Found) -> _Reproduced | None:
+        """Find what it takes to see a finding again: the case alone, another that was called around it, the same call several times,
+        or the calls before."""
+        hanging = found.case in self._hanging
+        timeout = 0.5 if hanging else 0.0
+        what = _Reproduced(Case.parse(found.case), _judged_alone(found.property), died=hanging)
+        for suspect in self._suspects(what, hanging):
+            self.prober.fresh()
+            probe = self._probe(suspect.case, suspect, timeout=timeout)
+            if suspect.seen(probe):
+                name = suspect.property if probe.died or probe.finding is None else probe.finding.property
+                return replace(suspect, property=name, died=bool(probe.died), tried=suspect.tried if probe.died else (name,))
+        if hanging:
+            return replace(what, tried=None)
+        if what.property != "threads" and what.case.calls == 1 and (several := self._several_calls(what)):
+            return several
+        if found.history:
+            self.prober.fresh()
+            what = replace(what, history=found.history, note="it takes the calls before it to see this")
+            if what.seen(self._probe(what.case, what)):
+                return replace(what, history=self._needed_history(what))
+        return None
+
+    def _suspects(self, what: _Reproduced, hanging: bool) -> Iterator[_Reproduced]:
+        """Yield what to try alone, the simplest explanation first: one call on the case, one on each of its companions, then all that
+        the properties do."""
+        one_call = ("completes", "shape", "dtype", "exact_on_integers")
+        if what.property == "completes":
+            yield replace(what, tried=("completes",))
+        elif what.property not in ("order_of_calls", "threads"):
+            yield what
+            yield what
+            return
+        kernel = declaring(self.keywords)
+        for salt in (0, 1):
+            yield replace(what, case=companion(what.case, kernel, salt), tried=one_call, any_of=True)
+        if what.property == "completes":  # the call died among those that a property makes
+            for name in ("fresh_output", *_REMEMBERING):
+                yield replace(what, property=name, tried=(name,), any_of=True)
+        for _ in range(6 if what.property == "threads" else 1):
+            yield replace(what, tried=None if what.property == "completes" else (what.property,))
+
+    def _several_calls(self, what: _Reproduced) -> _Reproduced | None:
+        number = self.prober.calls_until_wrong(str(what.case), _CALLS, _CALLS_SECONDS)
+        if number < 2:
+            return None
+        for name in (what.property, "exact_on_integers", "within_error_bound"):
+            note = f"it is the call number {number} of this case that goes wrong"
+            repeated = replace(what, case=what.case.with_(calls=number), property=name, tried=(name,), note=note)
+            self.prober.fresh()
+            if repeated.seen(self._probe(repeated.case, repeated)):
+                return repeated
+        return None
+
+    def _diagnosis(self, what: _Reproduced, same: list[str]) -> tuple[str, ...]:
+        """Hold the kernel's outputs on failing cases, the small ones first, against known faults."""
+        if what.history or what.case.calls > 1 or what.property in _REMEMBERING:
+            return ()  # the fault is not in the values of a single call
+        cases = {Case.parse(line) for line in same} | {what.case}
+        small = [case for case in cases if case.stage != "rounding" and _small(case.problem)]
+        if len(small) < _ENOUGH:  # other values on the same problems, which the prober leaves out where they do not fail
+            small += [case.with_(seed=case.seed + step) for case in small if case.style != "given" for step in (1, 2, 3)]
+        lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
+        return self.prober.diagnose(lines, self.options.target) if lines else ()
+
+    def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
+        """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""
+        deadline = time.monotonic() + 3.0
+        history = what.history
+
+        def fails(candidate: tuple[str, ...]) -> bool:
+            if time.monotonic() > deadline:
+                return False
+            self.prober.fresh()
+            shorter = replace(what, history=candidate)
+            return shorter.seen(self._probe(shorter.case, shorter))
+
+        for length in (1, 2, 4, 8, 16, 32, 64, 128, 256):
+            if length < len(history) and fails(history[-length:]):
+                history = history[-length:]
+                break
+        chunk = max(1, len(history) // 2)
+        while chunk and len(history) > 1 and time.monotonic() < deadline:
+            position = 0
+            while position < len(history) and len(history) > 1:
+                candidate = history[:position] + history[position + chunk :]
+                if candidate and fails(candidate):
+                    history = candidate
+                else:
+                    position += chunk
+            chunk //= 2
+        return history
+
+    def _shrink(self, what: _Reproduced, seconds: float) -> Minimal:
+        """Shrink in one child as long as it lives; in a fresh child for each probe, where the kernel has a memory.
+
+        A case that hangs is given less time for each try, and is tried with more in the end.
+        """
+        timeout = 0.5 if what.died else 0.0
+        fresh = bool(what.history) or what.case.calls > 1 or what.property in _REMEMBERING
+
+        dtypes = {*self.options.dtypes, what.case.problem.dtype}
+
+        def fails(candidate: Case) -> bool:
+            if candidate.problem.dtype not in dtypes:
+                return False
+            if fresh:
+                self.prober.fresh()
+            return any(what.seen(self._probe(candidate, what, timeout=timeout)) for _ in range(3 if what.property == "threads" else 1))
+
+        return minimize(what.case, fails, min(seconds, 2.5) if what.died else seconds, values=what.property in _VALUES and not what.history)
+
+
+@dataclass(frozen=True)
+class _Reproduced:
+    """What it takes to see a finding: a case, the calls before it, and the properties to try; `any_of` lets any of them be the finding."""
+
+    case: Case
+    property: str
+    tried: tuple[str, ...] | None = None
+    history: tuple[str, ...] = ()
+    note: str = ""
+    died: bool = False
+    any_of: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tried is None and self.property != "completes":
+            object.__setattr__(self, "tried", (self.property,))
+
+    def seen(self, probe: Probe) -> bool:
+        """Return whether a probe shows the finding."""
+        if probe.died:
+            return self.property == "completes" or self.any_of
+        return probe.finding is not None and (self.any_of or probe.finding.property == self.property)
+
+
+def _small(problem: Problem) -> bool:
+    return problem.macs < _DIAGNOSED_MACS and max(*problem.x_shape, *problem.w_shape) <= _DIAGNOSED_EXTENT
+
+
+def _judged_alone(name: str) -> str:
+    """Without the reference, exact arithmetic judges."""
+    return "exact_on_integers" if name == "matches_reference" else name

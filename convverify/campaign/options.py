@@ -1,0 +1,77 @@
+"""The options of a verification, checked once, and passed around as one frozen value."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convverify.judging.kernel import ACCURACIES, DATA_FORMATS
+from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
+
+DEFAULT_BUDGET = 1 << 18
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to verify, against what, and for how long.
+
+    max_examples counts problems drawn at random; max_time and timeout are in seconds, memory_limit in MiB; max_macs limits the
+    multiply-adds of one problem (0: found by timing the kernel).  Raises ValueError naming the option.
+    """
+
+    target: str
+    references: tuple[str, ...] = ("tensorflow",)
+    max_examples: int = 2000
+    max_time: float = 60.0
+    seed: int = 0
+    dtypes: tuple[str, ...] = DEFAULT_DTYPES
+    data_format: str | None = None
+    accuracy: str | None = None
+    properties: tuple[str, ...] | None = None
+    suite: str | None = None
+    batch: int = 1
+    problems: tuple[str, ...] = ()
+    timeout: float = 3.0
+    memory_limit: int = 2048
+    workers: int = 1
+    max_macs: int = 0
+    isolation: bool = True
+    corpus: str = ".convverify"
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_examples", 0), ("seed", 0), ("memory_limit", 64), ("workers", 1), ("max_macs", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("max_time", "timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0 seconds, not {getattr(self, name)}")
+        for dtype in self.dtypes:
+            if dtype not in FORMATS:
+                raise ValueError(f"dtype must be one of {', '.join(FORMATS)}, not {dtype!r}")
+        if self.data_format is not None and self.data_format not in DATA_FORMATS:
+            raise ValueError(f"layout must be NHWC or NCHW, not {self.data_format!r}")
+        if self.accuracy is not None and self.accuracy not in ACCURACIES:
+            raise ValueError(f"accuracy must be elementwise or normwise, not {self.accuracy!r}")
+        if self.properties is not None:
+            from convverify.judging.properties import properties
+
+            for name in self.properties:
+                _ = properties[name]
+
+    def to_json(self) -> str:
+        """Return the options as JSON text."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Options:
+        """Return the options that `to_json` wrote."""
+        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
+        return cls(**values)
+
+    @property
+    def directory(self) -> Path:
+        """Where counterexamples and journals are kept."""
+        return Path(self.corpus)

@@ -1,0 +1,143 @@
+"""The report of a verification: frozen, printable, and plain data for JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from convverify.campaign.events import ReferenceWrong, Started
+from convverify.campaign.options import Options
+from convverify.campaign.statistics import Statistics
+from convverify.judging.trial import Finding
+
+VERIFIED, REFUTED, USAGE, INCONCLUSIVE, INTERRUPTED = "verified", "refuted", "usage", "inconclusive", "interrupted"
+EXIT_STATUS = {VERIFIED: 0, REFUTED: 1, USAGE: 2, INCONCLUSIVE: 3, INTERRUPTED: 130}
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The smallest case found that refutes a property.
+
+    `finding` holds expected, actual and wrong elements (None for a crash or hang); `history` the cases that must be called before;
+    `boundaries` where the fault ends; `notes` what else was found out; `others` how many further cases failed in the same way.
+    """
+
+    case: str
+    property: str
+    sentence: str
+    original: str
+    finding: Finding | None = None
+    history: tuple[str, ...] = ()
+    boundaries: tuple[str, ...] = ()
+    minimal: bool = False
+    reproduced: bool = True
+    diagnosis: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    others: int = 0
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification came to."""
+
+    verdict: str
+    options: Options
+    statistics: Statistics
+    counterexamples: tuple[Counterexample, ...] = ()
+    reference_faults: tuple[ReferenceWrong, ...] = ()
+    started: Started | None = None
+    sentence: str = ""
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    finished: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the kernel is verified."""
+        return self.verdict == VERIFIED
+
+    @property
+    def exit_status(self) -> int:
+        """The command line's exit status for this verdict."""
+        return EXIT_STATUS[self.verdict]
+
+    def to_json(self) -> str:
+        """Return the report as JSON text, as reporting/report.schema.json describes it.
+
+        Its `schema` number changes when a field changes its meaning.  A number that is not finite, which JSON has not, becomes null.
+        """
+        data: dict[str, Any] = {
+            "schema": SCHEMA,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "target": self.options.target,
+            "seed": self.options.seed,
+            "options": json.loads(self.options.to_json()),
+            "kernel": None if self.started is None else {
+                "parameters": list(self.started.keywords), "data_format": self.started.data_format, "accuracy": self.started.accuracy,
+                "max_macs": self.started.max_macs, "macs_per_second": self.started.macs_per_second,
+            },
+            "statistics": self.statistics.to_json(),
+            "counterexamples": [_plain(self, example) for example in self.counterexamples],
+            "reference_faults": [dataclasses.asdict(fault) for fault in self.reference_faults],
+            "warnings": list(self.warnings),
+            "seconds": self.seconds,
+            "finished": self.finished,
+            "environment": self.environment,
+        }  # fmt: skip
+        return json.dumps(_finite(data), indent=1, allow_nan=False)
+
+    def to_html(self) -> str:
+        """Return the report as an HTML page that needs no network."""
+        from convverify.reporting.html import to_html
+
+        return to_html([self])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the page, in a frame."""
+        from convverify.reporting.html import to_frame
+
+        return to_frame(self)
+
+    def __str__(self) -> str:
+        from convverify.reporting.terminal import as_text
+
+        return as_text(self)
+
+
+def _finite(data: Any) -> Any:
+    """Replace numbers that are not finite by None."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _plain(report: Report, example: Counterexample) -> dict[str, Any]:
+    from convverify.judging.properties.values import worst_index
+    from convverify.reporting.snippet import replay_line, snippet
+
+    plain: dict[str, Any] = {
+        "case": example.case, "property": example.property, "sentence": example.sentence, "original": example.original,
+        "history": list(example.history), "boundaries": list(example.boundaries), "minimal": example.minimal,
+        "reproduced": example.reproduced, "diagnosis": list(example.diagnosis), "notes": list(example.notes), "others": example.others,
+        "file": example.file, "replay": replay_line(report, example), "snippet": "\n".join(snippet(report, example)), "worst": None,
+    }  # fmt: skip
+    finding = example.finding
+    if finding is not None and finding.wrong is not None and finding.expected is not None and finding.actual is not None:
+        from convverify.operands.case import Case
+
+        index = worst_index(finding, Case.parse(example.case).problem.dtype)
+        if index is not None and finding.actual.shape == finding.expected.shape:
+            plain["worst"] = {
+                "index": list(index), "expected": repr(float(finding.expected[index])), "actual": repr(float(finding.actual[index])),
+                "wrong": int(finding.wrong.sum()), "elements": int(finding.wrong.size),
+            }  # fmt: skip
+    return plain

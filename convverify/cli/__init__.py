@@ -1,0 +1,290 @@
+"""The command line.  Every command imports what it needs when it runs: `--help` and `list` load neither TensorFlow nor Hypothesis."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from convverify import __version__
+from convverify.cli.configuration import Configured, told
+
+
+class _OneSentence(click.Group):
+    """A group whose usage errors are one sentence on standard error, with status 2."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command; turn every error that a user can cause into one sentence."""
+        try:
+            status = super().main(*args, **(extra | {"standalone_mode": False}))
+        except click.ClickException as error:
+            _fail(error.format_message())
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted", 130)
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(1)
+        except OSError as error:
+            _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 3)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str, status: int = 2) -> None:
+    from convverify.reporting.plain import printable
+
+    print(f"convverify: {printable(' '.join(sentence.split()))}", file=sys.stderr)
+    sys.exit(status)
+
+
+@click.group(cls=_OneSentence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="convverify")
+def main() -> None:
+    """Is this 2-D convolution right, and how fast is it?
+
+    A TARGET is package.module:function, path/to/file.py:function, or a name that `convverify list` shows.
+    """
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Let an option be given several times, or once with commas."""
+    return tuple(name.strip() for part in value for name in part.split(",") if name.strip())
+
+
+def _complete(*kinds: str) -> Any:
+    """Return a completion of registered names of some kinds, the last of a list with commas; of files where none fits."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from convverify.reporting.plain import names_of
+
+        done, comma, begun = incomplete.rpartition(",")
+        for kind in kinds:
+            if found := [name for name in names_of(kind) if name.startswith(begun)]:
+                return [CompletionItem(done + comma + name) for name in found]
+        return [CompletionItem(incomplete, type="file")]
+
+    return complete
+
+
+_complete_target = _complete("kernels", "references", "mutants", "unusual")
+
+
+def _workers(context: click.Context, parameter: click.Parameter, text: str) -> int:
+    if text == "auto":
+        import os
+
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdigit() or not int(text):
+        raise click.UsageError(f"workers must be a number from 1, or auto, not {text!r}")
+    return int(text)
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[int, ...]:
+    """Let an option for numbers be given several times, or once with commas."""
+    texts = _names(context, parameter, value)
+    for text in texts:
+        if not text.isdigit():
+            raise click.UsageError(f"{parameter.opts[0].lstrip('-')} must be numbers from 1, not {text!r}")
+    return tuple(int(text) for text in texts)
+
+
+_SHARED = [
+    click.option(
+        "--layout",
+        "data_format",
+        type=click.Choice(["NHWC", "NCHW"], case_sensitive=False),
+        help="Data layout of the kernel's operands (NCHW: w is OIHW).",
+    ),
+    click.option(
+        "--accuracy",
+        type=click.Choice(["elementwise", "normwise"]),
+        help="Bound that the kernel's algorithm can meet (normwise: FFT, Winograd).",
+    ),
+    click.option(
+        "--properties",
+        multiple=True,
+        callback=_names,
+        shell_complete=_complete("properties"),
+        metavar="NAMES",
+        help="Judge these properties alone.",
+    ),
+    click.option("--timeout", type=float, default=3.0, show_default=True, help="Seconds that one call may take."),
+    click.option(
+        "--memory-limit",
+        type=int,
+        default=2048,
+        show_default=True,
+        metavar="MIB",
+        help="Resident memory that the kernel's process may use.",
+    ),
+]
+
+
+def _shared(command: Any) -> Any:
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command
+
+
+@main.command(cls=Configured)
+@click.argument("targets", nargs=-1, required=True, shell_complete=_complete_target, metavar="TARGET...")
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    callback=_names,
+    default=("tensorflow",),
+    show_default=True,
+    shell_complete=_complete("references", "kernels"),
+    help="What the kernel is held against.",
+)
+@click.option(
+    "--max-examples", type=int, default=2000, show_default=True, help="Problems that Hypothesis draws, besides the table of corners."
+)
+@click.option("--max-time", type=float, default=60.0, show_default=True, help="Seconds for the campaign of one target.")
+@click.option("--seed", type=int, help="Seed of all that is random (default: a new one, which the header shows).")
+@click.option(
+    "--suite",
+    shell_complete=_complete("suites"),
+    help="Verify on the problems of a suite, or of a file of problem lines, instead of drawn ones.",
+)
+@click.option("--batch", type=int, default=1, show_default=True, help="Batch of a suite's problems.")
+@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem alone (may be given several times).")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    callback=_names,
+    shell_complete=_complete("dtypes"),
+    help="float16, bfloat16, float32, float64 (default: float32,float64).",
+)
+@click.option("--max-macs", type=int, default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
+@click.option("--workers", default="1", callback=_workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
+@click.option("--isolation/--no-isolation", default=True, help="Run the kernel in processes of its own (no: in this one, for a debugger).")
+@click.option(
+    "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."
+)
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML page.")
+@click.option("--junit", type=click.Path(dir_okay=False), help="Write the report as JUnit XML.")
+@click.option("--json", type=click.Path(dir_okay=False), help="Write the report as JSON.")
+@_shared
+def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
+    """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 130 interrupted.
+
+    Options have their defaults from [tool.convverify] in pyproject.toml, where there is one.
+    """
+    from convverify.cli import running as run
+
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbelow(2**32)
+    written = {form: values.pop(form) for form in ("html", "junit", "json")}
+    return run.check(targets, values | {"seed": seed}, written, told(click.get_current_context()))
+
+
+@main.command()
+@click.argument("kernels", nargs=-1, required=True, shell_complete=_complete_target, metavar="KERNEL...")
+@click.option("--against", default="tensorflow", show_default=True, metavar="TARGET", help="What ratios are to.")
+@click.option("--suite", "suites", multiple=True, callback=_names, metavar="NAMES", help="Suites or files of problems (default: article).")
+@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Time this problem (may be given several times).")
+@click.option(
+    "--batch", "batches", multiple=True, callback=_numbers, metavar="NUMBERS", help="Batches of the problems (default: their own)."
+)
+@click.option("--dtype", "dtypes", multiple=True, callback=_names, help="float16, bfloat16, float32, float64 (default: the problems').")
+@click.option("--threads", type=int, default=0, help="Threads for every kernel (default: one for each processor).")
+@click.option("--rounds", type=int, default=15, show_default=True, help="Rounds in which all kernels are timed.")
+@click.option("--max-time", type=float, default=5.0, show_default=True, help="Seconds for the timing of one problem.")
+@click.option("--check-examples", type=int, default=100, show_default=True, help="Problems of the short campaign before (0: none).")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the operands and of the campaign.")
+@click.option("--plot", "plot_file", type=click.Path(dir_okay=False), help="Draw the figures, as PNG or SVG by the file's ending.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write everything as JSON.")
+def compare(kernels: tuple[str, ...], plot_file: str | None, json_file: str | None, **values: Any) -> int:
+    """Verify kernels on some problems, then time them: 0, or 1 where one of them is wrong and not timed."""
+    from convverify.reporting import compare as command
+
+    return command.compare(kernels, values, plot_file, json_file)
+
+
+@main.command()
+@click.argument("target", shell_complete=_complete_target)
+@click.argument("case", shell_complete=_complete(), metavar="CASE|FILE")
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    callback=_names,
+    default=(),
+    shell_complete=_complete("references", "kernels"),
+    help="Ask a reference about the case, too.",
+)
+@_shared
+def replay(target: str, case: str, **values: Any) -> int:
+    """Judge one case again: a line as the report prints it, or a file of the corpus."""
+    from convverify.cli import running as run
+
+    return run.replay(target, case, values)
+
+
+@main.command()
+@click.argument("names", nargs=-1, shell_complete=_complete("mutants", "unusual"), metavar="[NAME|CLASS]...")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Run each with this many seeds.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
+@click.option("--max-examples", type=click.IntRange(0), default=2000, show_default=True, help="Problems drawn for each.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Kernels verified at a time.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the matrix as JSON.")
+@click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), help="Write the matrix as a table for the docs.")
+def mutants(names: tuple[str, ...], **values: Any) -> int:
+    """Verify the verifier: refute every mutant, and no unusual kernel (0: all as they should be)."""
+    from convverify.cli import running as run
+
+    return run.mutants(names, **values)
+
+
+@main.command()
+@click.option(
+    "--results",
+    default="benchmarks/results",
+    show_default=True,
+    metavar="DIR",
+    help="Where asv keeps results (`results_dir` in asv.conf.json).",
+)
+@click.option("--machine", default="", help="Show this machine's results (default: the one with the most).")
+@click.option(
+    "--factor",
+    type=click.FloatRange(1.0, min_open=True),
+    help="What counts as a change (default: what the results themselves say is noise).",
+)
+@click.option("--output", "-o", default="performance.html", show_default=True, type=click.Path(dir_okay=False), help="The page to write.")
+def report(results: str, machine: str, factor: float | None, output: str) -> None:
+    """Write a page about performance across commits, from asv's results."""
+    from pathlib import Path
+
+    from convverify.reporting.history.page import write_page
+    from convverify.reporting.history.results import ResultsError, read_history
+
+    try:
+        history = read_history(Path(results), machine)
+    except ResultsError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        write_page(history, Path(output), factor)
+    except ModuleNotFoundError as error:
+        raise click.UsageError(f"the page needs {error.name}, which is not installed: pip install 'convverify[plot]'") from None
+    print(f"{output}: {len(history.commits)} commits, {len(history.series)} figures at each")
+
+
+@main.command("list")
+@click.argument(
+    "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "unusual", "suites"])
+)
+def list_(what: str | None) -> None:
+    """Show what can be named: kernels, references, properties, values, layouts, suites, mutants, unusual kernels."""
+    from convverify.reporting.plain import show_registries
+
+    show_registries(what)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Companions: what else a kernel is called with around a case, to see whether it remembers what it should forget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convverify.judging.kernel import Kernel
+from convverify.operands.case import Case
+from convverify.operands.layouts import Choices
+from convverify.operands.placing import random_bits
+from convverify.problems.problem import Problem
+
+Array = npt.NDArray[Any]
+
+
+def companion(case: Case, kernel: Kernel, salt: int = 0) -> Case:
+    """Return another case close to `case`, decided by its seed: the same shapes with other values, strides, padding, dilations or
+    dtype, or a larger, smaller or empty neighbour, within what the kernel's signature declares."""
+    bits = int(random_bits((case.seed + 0x5DEECE66D * (salt + 1)) & (2**64 - 1), 1)[0])
+    choices = Choices(bits)
+    for _ in range(4):
+        change = _CHANGES[choices.below(len(_CHANGES))]
+        try:
+            problem = kernel.restrict(change(case.problem, choices))
+        except ValueError:
+            continue
+        if problem != case.problem and problem.macs <= max(4 * case.problem.macs, 4096):
+            return Case(problem, "integers", seed=choices.below(2**20))
+    return Case(case.problem, "integers", seed=choices.below(2**20))
+
+
+def _other_values(p: Problem, choices: Choices) -> Problem:
+    return p.with_(height=p.height + 1)
+
+
+def _other_strides(p: Problem, choices: Choices) -> Problem:
+    return p.with_(strides=(p.strides[0] % 3 + 1, 1 + choices.below(3)))
+
+
+def _other_padding(p: Problem, choices: Choices) -> Problem:
+    others = [padding for padding in ("VALID", "SAME", ((1, 0), (0, 1))) if padding != p.padding]
+    return p.with_(padding=others[choices.below(len(others))])
+
+
+def _other_dilations(p: Problem, choices: Choices) -> Problem:
+    return p.with_(dilations=(p.dilations[0] % 2 + 1, 1 + choices.below(2)))
+
+
+def _larger_image(p: Problem, choices: Choices) -> Problem:
+    return p.with_(height=p.height + 1 + choices.below(4), width=p.width + choices.below(4))
+
+
+def _smaller_image(p: Problem, choices: Choices) -> Problem:
+    return p.with_(height=max(1, p.height - 1 - choices.below(2)), width=max(1, p.width - choices.below(2)))
+
+
+def _larger_batch(p: Problem, choices: Choices) -> Problem:
+    return p.with_(batch=p.batch + 1 + choices.below(3))
+
+
+def _empty_batch(p: Problem, choices: Choices) -> Problem:
+    return p.with_(batch=0)
+
+
+def _more_channels(p: Problem, choices: Choices) -> Problem:
+    return p.with_(in_channels=p.in_channels + p.groups, out_channels=p.out_channels + choices.below(2) * p.groups)
+
+
+def _fewer_channels(p: Problem, choices: Choices) -> Problem:
+    return p.with_(
+        in_channels=max(p.groups, p.in_channels - p.groups), out_channels=max(p.groups, p.out_channels - choices.below(2) * p.groups)
+    )
+
+
+def _other_kernel_size(p: Problem, choices: Choices) -> Problem:
+    return p.with_(kernel_height=p.kernel_width, kernel_width=p.kernel_height + choices.below(2))
+
+
+def _other_dtype(p: Problem, choices: Choices) -> Problem:
+    return p.with_(dtype="float64" if p.dtype != "float64" else "float32")
+
+
+_CHANGES: tuple[Callable[[Problem, Choices], Problem], ...] = (
+    _other_values, _other_strides, _other_padding, _other_dilations, _larger_image, _smaller_image, _larger_batch, _empty_batch,
+    _more_channels, _fewer_channels, _other_kernel_size, _other_dtype,
+)  # fmt: skip
+
+
+def signed(x: Array, w: Array, groups: int, seed: int) -> tuple[Array, Array, Array]:
+    """Return x and w (NHWC, HWIO) with signs changed, and the signs by which the result changes: exactly, in any order of summation.
+
+    Signs are drawn for each image, each output channel, and each input channel (in both operands, where they cancel).
+    """
+    batch, channels, outputs = x.shape[0], x.shape[3], w.shape[3]
+    bits = random_bits(seed ^ 0xA5A5A5A5, 1 + (batch + channels + outputs) // 64 + 1).view(np.uint8)
+    signs = np.unpackbits(bits)[: batch + channels + outputs].astype(np.float64) * 2.0 - 1.0
+    images, inputs, results = signs[:batch], signs[batch : batch + channels], signs[batch + channels :]
+    if outputs and batch and (images[:, None] * results > 0).all():
+        results[-1] = -results[-1]
+    changed_x = (x * (images[:, None, None, None] * inputs)).astype(x.dtype)
+    if outputs and channels:
+        by_group = inputs.reshape(groups, -1)
+        rows = np.repeat(by_group, outputs // groups, axis=0).T
+        changed_w = (w * (rows * results)).astype(w.dtype)
+    else:
+        changed_w = w.copy()
+    return changed_x, changed_w, images[:, None, None, None] * results
+
+
+def nudged(x: Array, w: Array, seed: int) -> tuple[Array, Array]:
+    """Return x and w with the largest integer of one of them one nearer to zero: a change that a careless comparison takes for none."""
+    changed = [x.copy(), w.copy()]
+    array = changed[seed >> 6 & 1]
+    if array.size:
+        spot = np.unravel_index(int(np.argmax(np.abs(array.astype(np.float64)))), array.shape)
+        array[spot] -= np.sign(array[spot])
+    return changed[0], changed[1]

@@ -1,0 +1,204 @@
+"""The systematic table of corners: problems that every run tries first, whatever the seed.
+
+Simple ones come first: most faults show within the first dozens, and then in a small form.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from convverify.generation.strategies import EDGES
+from convverify.judging.kernel import Kernel
+from convverify.operands.case import Case
+from convverify.operands.fills import styles
+from convverify.operands.layouts import PLAIN, layouts
+from convverify.problems.problem import Padding, Problem
+
+_PADDINGS: tuple[Padding, ...] = ("VALID", "SAME", ((1, 0), (0, 1)), ((2, 3), (0, 1)), ((0, 1), (4, 2)))
+
+
+def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterator[Case]:
+    """Yield the cases of the table that the kernel's signature declares and the budget allows, each once."""
+    seen: set[Problem] = set()
+    exact = ("integers", "long_integers", "cancelling_integers")  # all elements differ: no fault hides behind equal ones
+    others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
+    names = [name for name in layouts.names() if name != PLAIN]
+    number = 0
+    for problem in itertools.chain(_basics(), _degenerate(), _crossed(), _conventional(), _channels(), _tails(), _deep(), _long()):
+        problem = kernel.restrict(problem).with_(dtype=dtypes[number % len(dtypes)])
+        if problem in seen or problem.macs > max_macs:
+            continue
+        seen.add(problem)
+        number += 1
+        yield Case(problem, exact[number % len(exact)] if number > 12 else "integers", seed=number)
+        if number % 2 == 0 and problem.macs < 1 << 16:
+            placed = names[number // 2 % len(names)], names[number // 6 % len(names)]
+            yield Case(problem, others[number // 2 % len(others)], placed if number % 4 else (PLAIN, PLAIN), seed=number + (number << 3))
+    plain = kernel.restrict(Problem(2, 5, 6, 4, 3, 2, 6, strides=(1, 2), padding="SAME", groups=2))
+    small = kernel.restrict(Problem(1, 4, 1, 3, 2, 1, 1))
+    for dtype in dtypes:
+        for number, name in enumerate(names):
+            for base in (plain, small):
+                for placed in ((name, PLAIN), (PLAIN, name)):
+                    if base.macs <= max_macs:
+                        yield Case(base.with_(dtype=dtype), exact[number % 2], placed, seed=number << 3)
+    for base, seeds in (
+        (plain, 2),
+        (small.with_(in_channels=40), 1),
+        (Problem(1, 3, 4), 6),
+        (Problem(1, 4, 5, strides=(2, 3)), 6),
+        (Problem(2, 2, 9, kernel_width=3), 6),
+    ):
+        for number, name in enumerate(styles.names() if base.macs <= max_macs else ()):
+            for seed in range(seeds):
+                yield Case(kernel.restrict(base).with_(dtype=dtypes[seed % len(dtypes)]), name, seed=number + 8 * seed)
+
+
+def _basics() -> Iterator[Problem]:
+    yield Problem()
+    yield Problem(1, 3, 3, 1, 3, 3, 1)
+    yield Problem(1, 4, 5, 2, 2, 3, 3)
+    yield Problem(1, 1, 3, 1, 1, 2, 1)
+    yield Problem(1, 3, 1, 1, 2, 1, 1)
+    yield Problem(2, 5, 4, 3, 3, 2, 2, padding="SAME")
+    yield Problem(1, 6, 5, 2, 2, 3, 3, strides=(2, 1))
+    yield Problem(1, 6, 7, 1, 2, 2, 2, strides=(2, 2), padding="SAME")
+    yield Problem(1, 7, 6, 1, 2, 3, 2, dilations=(2, 1))
+    yield Problem(1, 5, 5, 4, 2, 2, 6, groups=2)
+    yield Problem(1, 4, 4, 3, 3, 3, 6, groups=3, padding="SAME")
+    yield Problem(1, 3, 4, 2, 2, 2, 3, padding=((1, 2), (0, 3)))
+    yield Problem(3, 4, 3, 5, 1, 1, 4)
+    yield Problem(2, 6, 6, 1, 1, 1, 1, strides=(2, 2))
+
+
+def _degenerate() -> Iterator[Problem]:
+    for padding in _PADDINGS:
+        yield Problem(0, 4, 5, 2, 3, 2, 3, padding=padding)
+        yield Problem(1, 1, 1, 2, 3, 3, 2, padding=padding)
+        yield Problem(2, 1, 1, 3, 1, 1, 2, padding=padding)
+        yield Problem(1, 2, 3, 1, 5, 7, 2, padding=padding, strides=(1, 2))
+    for kernel, stride in itertools.product((1, 2, 3, 5), (1, 2, 3)):  # one pixel, and one row or column of them
+        half = (kernel // 2, kernel // 2)
+        yield Problem(1, 1, 1, 2, kernel, kernel, 2, strides=(stride, stride), padding=(half, half))
+        yield Problem(1, 1, 1, 1, kernel, kernel, 3, strides=(stride, stride), padding="SAME", dilations=(1 + kernel % 2, 1))
+        yield Problem(1, 1, 3, 1, kernel, kernel, 2, strides=(stride, stride), padding=(half, half))
+        yield Problem(2, 4, 1, 1, kernel, kernel, 1, strides=(stride, 1), padding="SAME")
+    for height, width, kernel in ((2, 2, 3), (2, 5, 3), (5, 2, 3), (1, 4, 2), (4, 1, 2), (3, 3, 4), (1, 1, 5)):
+        yield Problem(1, height, width, 2, kernel, kernel, 2)
+        yield Problem(2, height, width, 1, kernel, kernel, 3, strides=(3, 2))
+    yield Problem(1, 4, 4, 0, 2, 2, 3)
+    yield Problem(2, 3, 3, 2, 2, 2, 0)
+    yield Problem(0, 3, 3, 4, 1, 1, 4, groups=4)
+    yield Problem(1, 0, 4, 2, 1, 1, 2, padding="SAME")
+    yield Problem(1, 4, 0, 2, 3, 3, 2, padding="SAME")
+    yield Problem(1, 0, 3, 1, 2, 2, 1, padding=((2, 1), (0, 0)))
+    for kernel in (2, 3, 4, 5):
+        yield Problem(1, kernel, kernel, 2, kernel, kernel, 3)
+        yield Problem(1, kernel, kernel + 1, 1, kernel, kernel, 1, strides=(kernel + 1, 7))
+        yield Problem(1, 6, 7, 1, kernel, 1, 1, padding="SAME", strides=(3, 2))
+        yield Problem(1, 2, 2, 1, kernel, kernel, 1, padding="SAME", dilations=(2, 3))
+        yield Problem(1, 3, 3, 1, 1, 1, 1, padding=((kernel, 1), (0, kernel)), strides=(1, 2))
+
+
+def _crossed() -> Iterator[Problem]:
+    """Strides x padding x dilations x kernel x groups x channels: a walk through the product that meets every pair."""
+    strides = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (2, 5), (4, 4))
+    dilations = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 1))
+    kernels = ((3, 3), (2, 2), (1, 3), (3, 1), (2, 3), (4, 1), (1, 1), (5, 2), (1, 5), (7, 1))
+    shapes = ((1, 1, 1), (1, 3, 2), (2, 2, 1), (3, 1, 1), (1, 4, 5), (4, 1, 2), (2, 3, 3), (3, 2, 2), (6, 1, 1))
+    outputs = ((1, 1), (1, 4), (3, 1), (4, 5), (2, 3), (5, 2), (1, 2))
+    for number in range(168):
+        stride, dilation, kernel = strides[number % 7], dilations[number % 5], kernels[number * 3 % 10]
+        padding, (groups, inputs, results) = _PADDINGS[number // 5 % 5], shapes[(number + number // 9) % 9]
+        rows, columns = outputs[(number + number // 7) % 7]
+        extents = [
+            (o - 1) * s + (k - 1) * d + 1 + number // 3 % s for o, s, k, d in zip((rows, columns), stride, kernel, dilation, strict=True)
+        ]
+        yield Problem(
+            1 + number % 2, extents[0], extents[1], groups * inputs, kernel[0], kernel[1], groups * results,
+            strides=stride, padding=padding, dilations=dilation, groups=groups,
+        )  # fmt: skip
+
+
+def _conventional() -> Iterator[Problem]:
+    """Small relatives of the layers that networks have, for which fast paths are written."""
+    channels = ((3, 16), (16, 16), (4, 8), (8, 4), (32, 32), (1, 16), (16, 1), (3, 64), (64, 3), (48, 16))
+    for number, (kernel, stride) in enumerate(itertools.product((3, 1, 5, 7, 2, 4, 11), (1, 2))):
+        half = kernel // 2, kernel // 2
+        paddings: tuple[Padding, ...] = ("SAME", (half, half), "VALID")
+        for offset, padding in enumerate(paddings):
+            inputs, results = channels[(number + 3 * offset) % len(channels)]
+            rows, columns = kernel + 4 + number % 3, kernel + 5 + (number + offset) % 4
+            yield Problem(1 + offset, rows, columns, inputs, kernel, kernel, results, strides=(stride, stride), padding=padding)
+            inputs, results = channels[(number * 7 + offset + 1) % len(channels)]
+            yield Problem(1, rows + 1, rows + 1, inputs, kernel, kernel, results, strides=(stride, stride), padding=padding)
+            if kernel < 8:
+                groups = (4, 8, 16)[offset]
+                yield Problem(
+                    1 + number % 2, rows, columns, groups, kernel, kernel, groups, strides=(stride, stride), padding=padding, groups=groups
+                )
+    for far in (4, 5, 6, 8, 9, 16, 17, 33):  # large strides, dilations and pads, on one axis at a time
+        yield Problem(1, 2 * far + 1, 3, 1, 3, 2, 2, dilations=(far, 1))
+        yield Problem(1, 2, far + 2, 2, 1, 2, 1, dilations=(1, far))
+        yield Problem(1, far + 2, 3, 1, 2, 2, 1, strides=(far, 1))
+        yield Problem(1, 3, 2 * far + 3, 1, 2, 3, 2, strides=(2, far), padding="SAME")
+        yield Problem(1, 2, 3, 1, 2, 2, 1, padding=((far, 1), (0, far - 1)))
+        yield Problem(1, 3, 2, 2, 3, 1, 1, padding=((0, far), (far, 2)), strides=(1, 2))
+    for taps in (16, 17, 33, 40, 65, 129, 257):
+        yield Problem(1, 1, taps + 3, 1, 1, taps, 2)
+        yield Problem(1, taps + 2, 2, 2, taps, 1, 1, padding="SAME")
+
+
+def _channels() -> Iterator[Problem]:
+    """Input channels x output channels, on both sides of the widths of vectors: blocks of the one are often chosen by the other."""
+    extents = (1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 32)
+    kernels = ((1, 1), (3, 3), (1, 2), (1, 1), (2, 1))
+    for number, (inputs, results) in enumerate(itertools.product(extents, extents)):
+        kernel = kernels[number % 5]
+        yield Problem(1, 1 + kernel[0] // 2, 2, inputs, kernel[0], kernel[1], results, padding="SAME" if kernel == (3, 3) else "VALID")
+
+
+def _tails() -> Iterator[Problem]:
+    """Each axis alone on both sides of the sizes of tiles and vectors."""
+    for size in (*EDGES, 300):
+        odd = size % 2
+        yield Problem(1, 3, size, 2, 2, 3, 2, padding="SAME" if odd else "VALID")
+        yield Problem(1, size, 3, 2, 3, 2, 2, padding="SAME" if odd else "VALID")
+        yield Problem(1, 2, 3, size, 1 + odd, 2, 2)
+        yield Problem(1, 2, 3, 2, 1 + odd, 2, size)
+        yield Problem(size, 2, 3, 1, 2, 2, 2)
+        yield Problem(1, 3, 3, size, 2, 2, size, groups=size)
+        yield Problem(1, 2, size, 3, 1, 1, 5, strides=(1, 1 + odd))
+        yield Problem(1, 1, 3, size, 1, 1, size)
+    for size in (6, 10, 12, 20, 24, 48, 96):
+        yield Problem(1, 3, size + 1, size, 1, 2, size + 2)
+        yield Problem(1, size, size, 2, 3, 3, 2, padding="SAME", strides=(2, 2))
+
+
+def _deep() -> Iterator[Problem]:
+    """Long sums: where blocks over the depth of reduction end, and where a poor accumulator shows."""
+    for depth in (257, 384, 511, 513, 576, 1023, 1025, 1027, 1030, 2047, 2049, 4097):
+        yield Problem(1, 1, 2, depth, 1, 1, 3)
+    for channels in (57, 64, 114, 115, 128, 256):
+        yield Problem(1, 3, 4, channels, 3, 3, 2)
+        yield Problem(1, 4, 3, 2 * channels, 3, 3, 4, padding="SAME", groups=2)
+
+
+def _long() -> Iterator[Problem]:
+    """One very long axis: indices beyond 15 and 16 bits."""
+    yield Problem(1, 65, 66, 1, 3, 3, 1, padding="SAME")
+    yield Problem(1, 70, 64, 2, 1, 1, 2)
+    yield Problem(1, 130, 130, 1, 2, 2, 1, strides=(2, 1))
+    for size in (1024, 1251, 2050, 4097):
+        yield Problem(size, 2, 1, 1, 2, 1, 2)
+        yield Problem(1, 1, size, 2, 1, 3, 1, padding="SAME")
+        yield Problem(1, size, 1, 1, 2, 1, 2)
+        yield Problem(1, 1, 2, 2, 1, 2, size)
+    for size in (32769, 65537):
+        yield Problem(size, 1, 1, 1, 1, 1, 1)
+        yield Problem(1, 1, size, 1, 1, 2, 1)
+        yield Problem(1, size, 1, 1, 2, 1, 1)
+        yield Problem(1, 1, 1, size, 1, 1, 1)
+        yield Problem(1, 1, 1, 1, 1, 1, size)
+    yield Problem(1, 260, 256, 1, 1, 2, 1)

@@ -1,0 +1,1 @@
+"""Judging: what is called, what was observed, and what must hold of it."""

@@ -1,0 +1,1 @@
+"""What several kernels that ship have in common: threads, and compiled loops."""

@@ -1,0 +1,263 @@
+"""Value styles: what numbers an operand holds, and which stage of judgement they are for.
+
+A style is a function (problem, bits_x, bits_w, choices) -> (x, w): float64 arrays in the shapes of the problem, made from arrays of
+random 64-bit integers by exact arithmetic alone, so that a seed gives the same operands on every machine.  Its traits: `stage`
+is "exact" (integers: every partial sum is exact), "rounding" (judged by the error bound) or "special" (NaN and Inf); `weight` says how
+often a campaign draws it (1 unless told).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from convverify.operands.layouts import Choices
+from convverify.problems.dtypes import FORMATS
+from convverify.problems.problem import Problem
+from convverify.registry import Registry
+
+Bits = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
+
+styles = Registry("style", __name__)
+
+
+def _integers(bits: Bits, magnitude: int) -> Floats:
+    """Uniform integers in [-magnitude, magnitude], without 0 where magnitude is 1 or 2 would leave too many of them."""
+    if magnitude <= 2:
+        values = (bits >> np.uint64(8)) % np.uint64(2 * magnitude)
+        return np.where(values < magnitude, values.astype(np.float64) - magnitude, values.astype(np.float64) - (magnitude - 1))
+    return (bits % np.uint64(2 * magnitude + 1)).astype(np.float64) - magnitude
+
+
+def _uniform(bits: Bits) -> Floats:
+    """Uniform on the odd multiples of 2**-52 in (-1, 1): 0 is not among them."""
+    return ((bits >> np.uint64(12)).astype(np.float64) - 2.0**51 + 0.5) * 2.0**-51
+
+
+def _away_from_zero(bits: Bits) -> Floats:
+    """Magnitudes from 0.5 to 1.5, both signs."""
+    values = _uniform(bits)
+    return np.copysign(np.abs(values) + 0.5, values)
+
+
+def _bell(bits: Bits) -> Floats:
+    """Close to normal with variance 1: the sum of four uniform 16-bit numbers (Irwin-Hall), which needs no libm."""
+    parts = bits.view(np.uint16).reshape(*bits.shape, 4)
+    total: Floats = parts.sum(axis=-1, dtype=np.int64).astype(np.float64)
+    return (total - 131070.0) * (2.0**-16 * math.sqrt(3.0))
+
+
+def _exact_budget(problem: Problem) -> int:
+    """Largest max|x| * max|w| for which n * max|x| * max|w| <= 2**p, hence every partial sum exact; at least 1."""
+    return max(1, FORMATS[problem.dtype].exact_integers // max(1, problem.terms))
+
+
+def _thin(problem: Problem, w: Floats) -> Floats:
+    """Zero weights until at most 2**p are left for each output channel, so that sums of units stay exact on deep reductions."""
+    limit = FORMATS[problem.dtype].exact_integers
+    if problem.terms <= limit:
+        return w
+    columns = w.reshape(problem.terms, problem.out_channels)
+    stride = -(-columns.shape[0] // limit)
+    kept = (np.arange(columns.shape[0])[:, None] + np.arange(columns.shape[1])[None, :]) % stride == 0
+    return np.where(kept, columns, 0.0).reshape(w.shape)
+
+
+@styles.register(stage="exact", weight=3)
+def integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Integers of equal magnitude in x and w, as large as exact sums allow."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    return _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
+
+
+@styles.register(stage="exact", weight=2)
+def long_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Integers with nearly all significand bits in one operand and small ones in the other: lost digits show exactly."""
+    budget = _exact_budget(problem)
+    small = min(1 + choices.below(3), budget)
+    long = max(1, budget // small)
+    if choices.below(2):
+        return _integers(bits_x, long), _thin(problem, _integers(bits_w, small))
+    return _integers(bits_x, small), _thin(problem, _integers(bits_w, long))
+
+
+@styles.register(stage="exact")
+def impulse(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """A single nonzero in one operand, integers in the other: the output shows the other operand, moved."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    x, w = _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
+    one = x if choices.below(2) else w
+    if one.size:
+        position = choices.below(one.size)
+        value = one.flat[position] or 1.0
+        one[...] = 0.0
+        one.flat[position] = value
+    return x, w
+
+
+@styles.register(stage="exact")
+def cancelling_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Large integers of one sign in x, balanced signs in w: sums cancel to small ones whose last digits count."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    x, w = np.abs(_integers(bits_x, magnitude)), _integers(bits_w, magnitude)
+    return magnitude - x % max(1, magnitude // 2), _thin(problem, w)
+
+
+_NOTABLE = np.array([-9999, 9999, -999, 127, 128, -128, 255, 256, 32767, 32768, -32768, 65504, 65535, 65536, 1e7, -1e20])
+
+
+@styles.register(stage="exact", weight=2)
+def simple(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """What short cuts look for: weights all one, all zero, or an identity; images of zeros, ones, or numbers with a meaning elsewhere."""
+    budget = _exact_budget(problem)
+    w = _integers(bits_w, 1)
+    kind = choices.below(6)
+    if kind == 0:
+        w = np.zeros_like(w)
+    elif kind in (1, 2):
+        w = np.ones_like(w)
+    elif kind == 3 and w.size:
+        w = np.zeros_like(w)
+        diagonal = np.arange(min(w.shape[2], w.shape[3]))
+        w[w.shape[0] // 2, w.shape[1] // 2, diagonal, diagonal] = 1.0
+    x = _integers(bits_x, min(budget, 3))
+    kind = choices.below(5)
+    if kind == 0:
+        x = np.zeros_like(x)
+    elif kind == 1:
+        x = np.ones_like(x)
+    elif kind in (2, 3):
+        allowed = _NOTABLE[np.abs(_NOTABLE) <= budget]
+        if allowed.size:
+            picked = allowed[(bits_x % np.uint64(allowed.size)).astype(np.int64)]
+            x = np.where(bits_x >> np.uint64(61) == 0, picked, x)
+    return x, _thin(problem, w)
+
+
+@styles.register(stage="exact")
+def structured(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Weights that short cuts look for: separable, symmetric, equal along the channels; or so but for one element, by one."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    w, kind = _integers(bits_w, magnitude), choices.below(4)
+    if kind == 0:
+        factors = _integers(bits_w, max(1, math.isqrt(magnitude)))
+        w = factors[:, :1] * factors[:1]
+    elif kind == 1:
+        w = np.where(np.arange(w.shape[0])[:, None, None, None] * 2 < w.shape[0], w, w[::-1])
+        w = np.where(np.arange(w.shape[1])[:, None, None] * 2 < w.shape[1], w, w[:, ::-1])
+    else:
+        w = np.repeat(w[:, :, :1], w.shape[2], axis=2) if kind == 2 else np.repeat(w[..., :1], w.shape[3], axis=3)
+    if w.size and choices.below(2):
+        position = choices.below(w.size)
+        w.flat[position] -= np.sign(w.flat[position])
+    return _integers(bits_x, magnitude), _thin(problem, w)
+
+
+@styles.register(stage="rounding", weight=2)
+def normal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Close to normally distributed, variance 1."""
+    return _bell(bits_x), _bell(bits_w)
+
+
+@styles.register(stage="rounding")
+def positive(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """All positive: rounding errors of a poor accumulator add up instead of cancelling."""
+    return np.abs(_uniform(bits_x)) + 0.25, np.abs(_uniform(bits_w)) + 0.25
+
+
+@styles.register(stage="rounding")
+def mixed(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Magnitudes over many powers of two in each operand."""
+    reach = _half_range(problem) // 3
+    return _scatter(bits_x, -reach, reach), _scatter(bits_w, -reach, reach)
+
+
+@styles.register(stage="rounding")
+def cancelling(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """A large common part in x and weights that come in opposite pairs: the result is small beside its terms."""
+    w = _bell(bits_w)
+    columns = w.reshape(problem.terms, problem.out_channels)
+    half = columns.shape[0] // 2
+    columns[half : 2 * half] = -columns[:half]
+    return _uniform(bits_x) * 2.0**-6 + 1.0, w
+
+
+@styles.register(stage="rounding")
+def huge(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Sums of products just below overflow, the exponent shared between the operands in a random ratio."""
+    top = FORMATS[problem.dtype].max_exponent - 2 - problem.terms.bit_length()
+    share = _share(choices, top)
+    return _uniform(bits_x) * 2.0**share, _uniform(bits_w) * 2.0 ** (top - share)
+
+
+@styles.register(stage="rounding")
+def overflowing(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Some products beyond the largest number: sums that may overflow are not judged, all others are, and nothing may be raised."""
+    top = FORMATS[problem.dtype].max_exponent - 1
+    x = _uniform(bits_x) * np.where(bits_x & np.uint64(7) == 0, 2.0**top, 1.0)
+    return x, _uniform(bits_w) * 8.0
+
+
+@styles.register(stage="rounding")
+def tiny(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Products above underflow by no more than the bound needs: values flushed too early show."""
+    room = FORMATS[problem.dtype].precision // 2 + 6
+    bottom = FORMATS[problem.dtype].min_exponent + room
+    share = _share(choices, bottom)
+    return _away_from_zero(bits_x) * 2.0**share, np.abs(_away_from_zero(bits_w)) * 2.0 ** (bottom - share)
+
+
+@styles.register(stage="rounding")
+def lopsided(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """One operand near the smallest normal number, the other large, up to the largest: their products are ordinary."""
+    form = FORMATS[problem.dtype]
+    reach = min(form.max_exponent, -form.min_exponent) - 4
+    exponents = (-reach, (form.max_exponent, reach // 2, reach // 4)[choices.below(3)])
+    if choices.below(2):
+        exponents = exponents[::-1]
+    return _away_from_zero(bits_x) * 2.0 ** exponents[0], _away_from_zero(bits_w) * 2.0 ** exponents[1]
+
+
+@styles.register(stage="rounding")
+def subnormal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Subnormal numbers in x or in w, ordinary ones in the other: they may be flushed, not mistaken."""
+    smallest = FORMATS[problem.dtype].smallest_normal
+    if choices.below(2):
+        return _bell(bits_x), _uniform(bits_w) * smallest
+    return _uniform(bits_x) * smallest, _bell(bits_w)
+
+
+@styles.register(stage="special", weight=2)
+def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Small nonzero integers with a few NaN or Inf in x, in w, or in both; now and then a whole image of them."""
+    magnitude = min(2, max(1, math.isqrt(_exact_budget(problem))))  # the finite sums beside are exact in every dtype
+    x, w = _integers(bits_x, magnitude), _integers(bits_w, magnitude)
+    if choices.below(4) == 0:
+        w[...] = min(magnitude, 1.0 + choices.below(2))
+    w = _thin(problem, w)
+    where = choices.below(4)
+    for array, chosen in ((x, where != 2), (w, where >= 2)):
+        if chosen and array.size:
+            for _ in range(1 + choices.below(2)):
+                array.flat[choices.below(array.size)] = (math.nan, math.inf, -math.inf)[choices.below(3)]
+    if x.size and choices.below(8) == 0:
+        x[choices.below(x.shape[0])] = (math.nan, math.inf)[choices.below(2)]
+    return x, w
+
+
+def _half_range(problem: Problem) -> int:
+    form = FORMATS[problem.dtype]
+    return int(min(form.max_exponent, -form.min_exponent, 64 if form.max_exponent < 1000 else 512)) // 2
+
+
+def _scatter(bits: Bits, low: int, high: int) -> Floats:
+    exponents = (bits & np.uint64(0xFFFF)).astype(np.int64) % (high - low + 1) + low
+    return np.ldexp(_uniform(bits), exponents)
+
+
+def _share(choices: Choices, total: int) -> int:
+    """Split a power of two between the operands, both staying normal: evenly, or with one operand near 1."""
+    return (total // 2, total, 0, total // 4)[choices.below(4)]

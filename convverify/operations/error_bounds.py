@@ -1,0 +1,95 @@
+"""A-priori bounds on the rounding error of a convolution: proven, not tuned.
+
+Source of the elementwise bound: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM 2002, sections 2.2 and
+3.1: a sum of n products, evaluated in any order, errs by at most gamma_n * sum |x_i| |w_i|, gamma_n = n u / (1 - n u).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convverify.problems.dtypes import FORMATS, format_of
+from convverify.problems.problem import Problem
+
+Floats = npt.NDArray[np.float64]
+
+
+def gamma(terms: int, unit_roundoff: float) -> float:
+    """Return gamma_n = n u / (1 - n u); infinity where n u >= 1 and the bound says nothing (Higham, lemma 3.1)."""
+    product = terms * unit_roundoff
+    return product / (1.0 - product) if product < 1.0 else math.inf
+
+
+def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats) -> Floats:
+    """Return the largest error that a correct direct summation in the problem's dtype can make, for each output element.
+
+    Parameters
+    ----------
+    problem : Problem
+    magnitude : float64 array of the output's shape, |x| * |w| (the convolution of the absolute values)
+    x, w : float64 arrays, the absolute values of the operands
+
+    Returns
+    -------
+    float64 array: gamma_n (|x| * |w|) + underflow, against the float64 sum of the products; infinity where n u >= 1, and where a
+    partial sum may overflow: there the bound says nothing.
+
+    Notes
+    -----
+    A term passes through one product and at most n - 1 sums: gamma_n.  With an accumulator of b more bits it is n u / 2**b, and u for
+    the last rounding: no more than gamma_n for n >= 2, and u (1 + 2**-b) for n = 1, hence the factor 1 + 2**-10 (80-bit accumulators
+    for float64 have b = 11).  The float64 sum that one compares with errs by gamma_n of 2**-53, which is added; the factor covers what
+    |x| * |w| itself errs by.  Underflow (Higham, section 2.1, model 2.8, made coarser for processors that flush): each of the 2 n
+    operations, and the result, may lose the smallest normal number; a subnormal operand, where there is one, may be flushed, which
+    loses it times the other operand, n times.
+    """
+    form = FORMATS[problem.dtype]
+    relative = (gamma(problem.terms, form.unit_roundoff) + gamma(problem.terms, 2.0**-53)) * (1.0 + 2.0**-10)
+    if math.isinf(relative):
+        return np.full_like(magnitude, np.inf)  # also where the magnitude is 0, which would make NaN of it
+    flushed = _flushed(x, w, form.smallest_normal) + _flushed(w, x, form.smallest_normal)
+    lost = 2 * problem.terms + 1 + problem.terms * flushed
+    with np.errstate(all="ignore"):
+        bound: Floats = relative * magnitude + lost * form.smallest_normal * (1.0 + relative)
+        return np.where(magnitude + bound < form.largest, bound, np.inf)
+
+
+def _flushed(one: Floats, other: Floats, smallest_normal: float) -> float:
+    """Return the largest value by which a flushed subnormal in `one` is multiplied; 0 where it holds none."""
+    if not ((one < smallest_normal) & (one > 0.0)).any():
+        return 0.0
+    return float(other.max(initial=0.0))
+
+
+def assert_within_bound(
+    actual: npt.NDArray[Any], x: npt.NDArray[Any], w: npt.NDArray[Any], *, strides: Any = (1, 1), padding: Any = "VALID",
+    dilations: Any = (1, 1), groups: int = 1,
+) -> None:  # fmt: skip
+    """Assert that `actual` is the convolution of x (NHWC) with w (HWIO) up to the rounding errors that its dtype allows.
+
+    Raises AssertionError naming the worst element, and the errors of `conv2d_loops` where the arguments do not fit.
+    """
+    from convverify.kernels import problem_of
+    from convverify.references.exact import convolve
+
+    problem = problem_of(x, w, strides, padding, dilations, groups)
+    format_of(x.dtype)
+    x64, w64 = x.astype(np.float64), w.astype(np.float64)
+    expected, magnitude = convolve(problem, x64, w64), convolve(problem, np.abs(x64), np.abs(w64))
+    if actual.shape != expected.shape:
+        raise AssertionError(f"the result has shape {actual.shape}, where {expected.shape} is right")
+    bound = elementwise_bound(problem, magnitude, np.abs(x64), np.abs(w64))
+    error = np.abs(actual.astype(np.float64) - expected)
+    wrong = ~(error <= bound) & np.isfinite(bound)
+    if wrong.any():
+        worst = tuple(
+            int(i) for i in np.unravel_index(np.argmax(np.where(wrong, np.nan_to_num(error / bound, nan=np.inf), 0.0)), error.shape)
+        )
+        raise AssertionError(
+            f"{int(wrong.sum())} of {wrong.size} elements exceed the bound; at {worst}: {actual[worst]!r}, right {expected[worst]!r}, "
+            f"error {error[worst]:.3g}, bound {bound[worst]:.3g} ({problem})"
+        )

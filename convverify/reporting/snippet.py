@@ -1,0 +1,159 @@
+"""Snippets: a counterexample as a few lines of Python to paste, and as one line of shell."""
+
+from __future__ import annotations
+
+import keyword
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+from convverify.campaign.report import Counterexample, Report
+from convverify.generation.companions import companion
+from convverify.judging.kernel import DATA_FORMATS, NEUTRAL, declaring
+from convverify.naming import is_nameable
+from convverify.operands.case import Array, Case
+from convverify.reporting.plain import printable
+from convverify.targets import module_of_file
+
+_INLINE = 48
+
+
+def replay_line(report: Report, example: Counterexample) -> str:
+    """Return what judges the counterexample's case again: a shell command, or a line of Python for a kernel that has no target."""
+    if not is_nameable(report.options.target):
+        return _replay_call(report, example)
+    words = ["convverify", "replay", report.options.target]
+    if example.history:
+        words.append(example.file or example.case)
+    else:
+        words.append(example.case)
+    if report.options.data_format:
+        words += ["--layout", report.options.data_format]
+    if report.options.accuracy:
+        words += ["--accuracy", report.options.accuracy]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def _replay_call(report: Report, example: Counterexample) -> str:
+    options = {"data_format": report.options.data_format, "accuracy": report.options.accuracy}
+    given = "".join(f", {name}={value!r}" for name, value in options.items() if value)
+    case = example.file if example.history and example.file else example.case
+    return f"convverify.replay({_local_name(report.options.target)}, {case!r}{given})"
+
+
+def _local_name(target: str) -> str:
+    """Return the name that a kernel without a target has where it is defined."""
+    name = target.rpartition(":")[2].rpartition(".")[2]
+    return name if name.isidentifier() else "kernel"
+
+
+def snippet(report: Report, example: Counterexample) -> list[str]:
+    """Return lines of Python that call the kernel on the counterexample's operands, and show the worst element."""
+    from convverify.judging.properties.values import worst_index
+
+    case = Case.parse(example.case)
+    lines = ["import numpy as np", *_import_lines(report.options.target)]
+    if called := _calls(report, example):
+        return [*lines, *_sequence(report, called)]
+    x_axes, w_axes = _axes(report)
+    if case.is_plain and case.problem.dtype != "bfloat16":
+        x, w = case.values()
+        lines += [*_array_lines("x", x.transpose(x_axes), case), *_array_lines("w", w.transpose(w_axes), case)]
+    if not case.is_plain or case.problem.dtype == "bfloat16" or any("values()" in line for line in lines):
+        lines = [line for line in lines if not line.startswith(("x =", "w =", "x[", "w["))]
+        lines += ["from convverify.operands.case import Case", f"case = Case.parse({example.case!r})"]
+        lines.append(f"x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))")
+    problem = case.problem
+    arguments = {"strides": problem.strides, "padding": problem.tf_padding, "dilations": problem.dilations, "groups": problem.groups}
+    spelled = "".join(f", {_spelling(report, name)}={value!r}" for name, value in arguments.items() if name in _keywords(report))
+    if case.calls > 1:
+        lines.append(f"for _ in range({case.calls}):")
+        lines.append(f"    y = kernel(x, w{spelled})")
+    else:
+        lines.append(f"y = kernel(x, w{spelled})")
+    finding = example.finding
+    if finding is not None and finding.expected is not None and (index := worst_index(finding, problem.dtype)) is not None:
+        spot = [index[axis] for axis in x_axes]
+        lines.append(f"print(y[{', '.join(map(str, spot))}], 'should be', {_literal(float(finding.expected[index]))})")
+    elif example.property == "shape":
+        shape = tuple(problem.output_shape[axis] for axis in x_axes)
+        lines.append(f"print(np.shape(y), 'should be', {shape!r})")
+    return lines
+
+
+def _axes(report: Report) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return DATA_FORMATS[report.options.data_format or (report.started.data_format if report.started else "NHWC")]
+
+
+def _keywords(report: Report) -> tuple[str, ...]:
+    return report.started.keywords if report.started else ()
+
+
+def _calls(report: Report, example: Counterexample) -> list[str]:
+    """Return the cases to call one after the other, where it takes more than one call to see the fault in the numbers."""
+    if example.history:
+        return [*example.history, example.case]
+    if example.property == "repeatable":
+        return [example.case] * 2
+    if example.property == "order_of_calls":
+        return [example.case, str(companion(Case.parse(example.case), declaring(_keywords(report)))), example.case]
+    return []
+
+
+def _sequence(report: Report, called: list[str]) -> list[str]:
+    """Return lines that call the kernel on one case after the other, and count the elements that are not exact."""
+    spelled = "".join(
+        f", {_spelling(report, name)}=p.{'tf_padding' if name == 'padding' else name}" for name in NEUTRAL if name in _keywords(report)
+    )
+    x_axes, w_axes = _axes(report)
+    result = "y" if x_axes == (0, 1, 2, 3) else "np.transpose(y, (0, 2, 3, 1))"
+    return [
+        "from convverify.operands.case import Case",
+        "from convverify.references.exact import convolve",
+        "for line in (",
+        *(f"    {line!r}," for line in called),
+        "):",
+        "    case = Case.parse(line)",
+        "    p, (x, w) = case.problem, case.operands(((0, 1, 2, 3), (0, 1, 2, 3)))",
+        "    right = convolve(p, x.values.astype(float), w.values.astype(float))",
+        f"    x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))",
+        f"    y = kernel(x, w{spelled})",
+        f"    print(np.count_nonzero({result} != right), 'elements are not exact:', line)",
+    ]
+
+
+def _spelling(report: Report, name: str) -> str:
+    spellings = report.started.spellings if report.started else {}
+    return spellings.get(name, name)
+
+
+def _import_lines(target: str) -> list[str]:
+    place, _, name = target.rpartition(":")
+    if not place:
+        return ["from convverify.targets import find_kernel", f"kernel = find_kernel({target!r}).function"]
+    if not is_nameable(target):
+        return [f"kernel = {_local_name(target)}  # {printable(target)}"]
+    function = name.partition(".")[0]
+    if place.endswith(".py") or "/" in place:
+        root, dotted = module_of_file(Path(place))
+        if any(not part.isidentifier() or keyword.iskeyword(part) for part in dotted.split(".")):  # my-kernel.py: no import can name it
+            return ["from convverify.targets import find_kernel", f"kernel = find_kernel({target!r}).function"]
+        shown = str(root.relative_to(Path.cwd())) if root.is_relative_to(Path.cwd()) else str(root)
+        return ["import sys", f"sys.path.insert(0, {shown!r})", f"from {dotted} import {function}", f"kernel = {name}"]
+    return [f"from {place} import {function}", f"kernel = {name}"]
+
+
+def _array_lines(name: str, array: Array, case: Case) -> list[str]:
+    nonzeros = list(zip(*array.nonzero(), strict=True))
+    dtype = case.problem.dtype
+    if array.size <= _INLINE and np.isfinite(array.astype(np.float64)).all():
+        return [f"{name} = np.array({array.tolist()}, np.{dtype}).reshape{array.shape}"]
+    if len(nonzeros) <= 12:
+        sets = [f"{name}[{', '.join(str(int(i)) for i in index)}] = {_literal(float(array[index]))}" for index in nonzeros]
+        return [f"{name} = np.zeros({array.shape}, np.{dtype})", *sets]
+    return [f"{name} = values()"]
+
+
+def _literal(value: float) -> str:
+    return f"np.float64({str(value)!r})" if value != value or value in (float("inf"), float("-inf")) else repr(value)
