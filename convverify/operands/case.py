@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from convverify.operands.fills import styles
 from convverify.operands.layouts import PLAIN, layouts
-from convverify.operands.placing import Operand, place, values_of
+from convverify.operands.placing import Memory, Operand, place, values_of
 from convverify.problems.dtypes import FORMATS, numpy_dtype
 from convverify.problems.problem import Problem, split_tokens
 
@@ -70,12 +70,12 @@ class Case:
                 array[index] = value
         return arrays
 
-    def operands(self, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[Operand, Operand]:
-        """Return x and w placed in memory, their axes permuted to the order that the kernel takes."""
+    def operands(self, axes: tuple[tuple[int, ...], tuple[int, ...]], memory: Memory | None = None) -> tuple[Operand, Operand]:
+        """Return x and w placed in memory (new, by default), their axes permuted to the order that the kernel takes."""
         x, w = self.values()
         return (
-            place(x.transpose(axes[0]), self.layouts[0], _mixed(2 * self.seed)),
-            place(w.transpose(axes[1]), self.layouts[1], _mixed(2 * self.seed + 1)),
+            place(x.transpose(axes[0]), self.layouts[0], _mixed(2 * self.seed), memory),
+            place(w.transpose(axes[1]), self.layouts[1], _mixed(2 * self.seed + 1), memory),
         )
 
     def with_(self, **changes: Any) -> Case:

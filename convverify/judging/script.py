@@ -1,0 +1,142 @@
+"""Scripts: what a host is asked to do on one case, in which order, with operands that the judge has laid out in shared memory."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from convverify.host.mapping import PAGE, Mapping
+from convverify.judging.kernel import Kernel
+from convverify.operands.case import Case
+from convverify.operands.placing import Array, Bytes, Operand, place
+from convverify.problems.problem import Problem
+
+_WIDEST = 16  # bytes of an element of a result, of whatever dtype
+_KEPT = 1 << 25  # bytes of a slot that are not given back after a batch
+_UNWRITTEN = 0xFF  # what a result's room holds before a call: NaN in every format
+
+
+class NoRoom(MemoryError):
+    """A case whose operands and results do not fit the memory that is shared."""
+
+
+class Arena:
+    """The part of a slot that is free for operands and results, handed out piece by piece."""
+
+    def __init__(self, mapping: Mapping, slot: int) -> None:
+        self.mapping = mapping
+        self.first, self.end = mapping.arena(slot)
+        self._whole = np.frombuffer(mapping.buffer, np.uint8)
+        self._next = self._dirty = self.first
+
+    def reset(self) -> None:
+        """Take all of it back for a new batch."""
+        self._dirty = max(self._dirty, self._next)
+        if self._dirty - self.first > _KEPT:
+            self.mapping.release(self.first + _KEPT, self._dirty)
+            self._dirty = self.first + _KEPT
+        self._next = self.first
+
+    @property
+    def used(self) -> int:
+        """Bytes that have been handed out."""
+        return self._next - self.first
+
+    def __call__(self, size: int, fenced: bool = False) -> tuple[Bytes, int]:
+        """Return `size` bytes and where they begin; whole pages where they are to be fenced."""
+        unit = PAGE if fenced else 64
+        at = -(-self._next // unit) * unit
+        if at + size > self.end:
+            raise NoRoom(f"{size} bytes are more than what is left")
+        self._next = at + size
+        return self._whole[at : at + size], at
+
+    def read(self, first: int, size: int) -> Bytes:
+        """Return bytes of the shared memory, which a host may change at any time."""
+        return self._whole[first : first + size]
+
+
+class Plan:
+    """The script of one case, step by step; each step has a key by which properties find what was observed."""
+
+    def __init__(self, kernel: Kernel, case: Case, memory: Arena) -> None:
+        """Lay out the case's operands; raises NoRoom where they do not fit."""
+        self.kernel, self.case, self.memory = kernel, case, memory
+        self.steps: dict[str, tuple[str, Any]] = {}
+        self.problems: dict[str, Problem] = {}
+        self._operands: list[Operand] = []
+        self._numbers: dict[int, int] = {}
+        self.x, self.w = case.operands(kernel.axes, memory)
+
+    def number(self, operand: Operand) -> int:
+        """Return an operand's number in the script."""
+        if id(operand) not in self._numbers:
+            self._numbers[id(operand)] = len(self._operands)
+            self._operands.append(operand)
+        return self._numbers[id(operand)]
+
+    def place(self, values: Array, layout: str = "contiguous", bits: int = 0) -> Operand:
+        """Lay out further values, in the kernel's order of axes."""
+        return place(values, layout, bits, self.memory)
+
+    def call(
+        self, key: str, x: Operand | None = None, w: Operand | None = None, problem: Problem | None = None, *, hold: bool = False,
+        before: int = 0,
+    ) -> None:  # fmt: skip
+        """Call the kernel, by default on the case; `hold` lets its result be looked at after later calls, `before` is how many calls go
+        before."""
+        if key not in self.steps:
+            said = self._said(x or self.x, w or self.w, problem or self.case.problem)
+            if hold:
+                said["hold"] = True
+            if before:
+                said["before"] = before
+            self.steps[key] = "call", said
+            self.problems[key] = problem or self.case.problem
+
+    def hold(self, key: str) -> None:
+        """Let the result of a call be looked at after later calls."""
+        self.steps[key][1]["hold"] = True
+
+    def put(self, key: str, x: Bytes, w: Bytes) -> None:
+        """Put other bytes into the memory of the case's operands."""
+        changes = []
+        for operand, content in ((self.x, x), (self.w, w)):
+            place_, at = self.memory(content.size)
+            place_[...] = content
+            changes.append((self.number(operand), at))
+        self.steps[key] = "put", changes
+
+    def at_once(self, key: str, jobs: list[tuple[Operand, Operand, Problem]], rounds: int) -> None:
+        """Call from as many threads as there are jobs, each some rounds long."""
+        said = {"jobs": [[self._said(*job) for _ in range(rounds)] for job in jobs]}
+        self.steps[key] = "threads", said
+
+    def _said(self, x: Operand, w: Operand, problem: Problem) -> dict[str, Any]:
+        room = _WIDEST * max(1, int(np.prod(problem.output_shape)))
+        result, at = self.memory(room)
+        result[: room // _WIDEST * dtype_of(problem.dtype).itemsize].fill(_UNWRITTEN)
+        return {"x": self.number(x), "w": self.number(w), "args": self.kernel.arguments(problem), "out": at, "room": room}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the case as a host is told of it."""
+        said: dict[str, Any] = {"operands": [operand.said() for operand in self._operands], "steps": list(self.steps.values())}
+        fences = [fence for operand in self._operands for fence in operand.fences]
+        if fences:
+            said["fences"] = fences
+        return said
+
+
+@functools.cache
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Return the dtype that a host names; ValueError for one that does not exist here."""
+    try:
+        if name == "bfloat16":
+            import ml_dtypes
+
+            return np.dtype(ml_dtypes.bfloat16)
+        return np.dtype(name)
+    except TypeError:
+        raise ValueError(f"dtype {name!r} is unknown") from None
