@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.operands.case import Case
-from convverify.references.exact import convolve
+from convverify.operations.forward import convolve
 from convverify.registry import Registry
 
 Floats: TypeAlias = npt.NDArray[np.float64]

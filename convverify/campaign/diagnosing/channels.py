@@ -9,7 +9,7 @@ import numpy as np
 
 from convverify.campaign.diagnosing import Floats, hypotheses
 from convverify.operands.case import Case
-from convverify.references.exact import convolve
+from convverify.operations.forward import convolve
 
 _BLOCKS = (2, 4, 8, 16, 32, 64, 128, 256)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from convverify.campaign.diagnosing import Floats, hypotheses
 from convverify.operands.case import Case
+from convverify.operations.forward import convolve
 from convverify.problems.problem import Pads, Problem
-from convverify.references.exact import convolve
 
 
 def _as_problem(words: str) -> Callable[[Callable[[Problem], Problem | None]], Callable[[Problem], Problem | None]]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from convverify.campaign.diagnosing import Floats, hypotheses
 from convverify.operands.case import Case
+from convverify.operations.forward import convolve
 from convverify.problems.dtypes import FORMATS
-from convverify.references.exact import convolve
 
 
 def _rounded(values: Floats, precision: int) -> Floats:
