@@ -40,6 +40,7 @@ class Options:
     max_macs: int = 0
     isolation: bool = True
     corpus: str = ".convverify"
+    python: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("max_examples", 0), ("seed", 0), ("memory_limit", 64), ("workers", 1), ("max_macs", 0), ("batch", 1)):

@@ -44,13 +44,17 @@ class Statistics:
 
     `histogram` counts cases of the rounding stage by their worst error as a fraction of its bound, in twentieths (20: the bound, or more);
     `sizes` holds (multiply-adds, terms) of every `sizes_every`-th case; `worst` the largest (fraction of the bound, error in ulp) for each
-    (style, dtype); `seconds` and `startup` are the campaign's and the reference's loading time.
+    (style, dtype); `too_large` counts cases that do not fit the machine, `deaths` those of the kernel's process that did not recur, `confirmed`
+    the cases whose exact result a second definition has confirmed; `seconds` and `startup` are the campaign's and the reference's loading time.
     """
 
     cases: int = 0
     problems: int = 0
     unsupported: int = 0
     refused: int = 0
+    too_large: int = 0
+    deaths: int = 0
+    confirmed: int = 0
     judged: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
     mentions: Counter[str] = field(default_factory=Counter)
@@ -115,7 +119,7 @@ class Statistics:
 
     def merge(self, other: Statistics) -> None:
         """Add another worker's counts."""
-        for name in ("cases", "problems", "unsupported", "refused"):
+        for name in ("cases", "problems", "unsupported", "refused", "too_large", "deaths", "confirmed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("judged", "stages", "mentions", "crosses", "histogram"):
             getattr(self, name).update(getattr(other, name))
@@ -136,6 +140,7 @@ class Statistics:
         """Return plain data for JSON."""
         return {
             "cases": self.cases, "problems": self.problems, "unsupported": self.unsupported, "refused": self.refused,
+            "too_large": self.too_large, "deaths": self.deaths, "confirmed": self.confirmed,
             "judged": dict(self.judged), "stages": dict(self.stages), "mentions": dict(self.mentions),
             "crosses": [[*key, count] for key, count in self.crosses.items()],
             "worst": [[*key, *value] for key, value in self.worst.items()],
@@ -143,16 +148,3 @@ class Statistics:
             "sizes": [list(pair) for pair in self.sizes], "sizes_every": self.sizes_every,
             "times": vars(self.times).copy(), "seconds": self.seconds, "startup": self.startup,
         }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Statistics:
-        """Return what `to_json` wrote."""
-        return cls(
-            data["cases"], data["problems"], data["unsupported"], data["refused"],
-            Counter(data["judged"]), Counter(data["stages"]), Counter(data["mentions"]),
-            Counter({(a, b, c, d): count for a, b, c, d, count in data["crosses"]}),
-            {(style, dtype): (fraction, ulp) for style, dtype, fraction, ulp in data["worst"]},
-            Counter(dict(data["histogram"])),
-            [(macs, terms) for macs, terms in data["sizes"]], data["sizes_every"],
-            Times(**data["times"]), data["seconds"], data["startup"],
-        )  # fmt: skip

@@ -3,55 +3,71 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Protocol, TypeAlias
 
-from convverify.campaign.campaign import Campaign, Task, shards_of
+from convverify.campaign.campaign import Campaign
 from convverify.campaign.confirming import Confirmation
-from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
-from convverify.campaign.isolation.local import LocalProber
-from convverify.campaign.isolation.probing import Prober
-from convverify.campaign.isolation.supervisor import KERNEL, NOBODY, UNCLEAR, Supervisor
+from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, ReferenceWrong, Started, Warned
 from convverify.campaign.options import Options
+from convverify.campaign.probing import Prober
+from convverify.campaign.referring import Reference, ReferenceLost, References, consult
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
-from convverify.campaign.second_opinion import SecondOpinion
+from convverify.campaign.session import AnyHost, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
-from convverify.judging.kernel import Kernel
+from convverify.host.inprocess import LocalHost
+from convverify.host.limits import unreadable
+from convverify.host.process import CannotLoad, Host, Place
+from convverify.judging.kernel import Kernel, kernel_of
 from convverify.judging.properties import in_order
-from convverify.targets import find_kernel
+from convverify.judging.trial import Times, Trial
+from convverify.operands.case import Case
+from convverify.operands.layouts import PLAIN
 
 _REPORTED = 3  # counterexamples to distinct properties that are shown
-_REFERENCE_CALLS = 5  # of a reference on a case: memory that it has damaged may show only later
 _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
+_OPINION = 8.0  # seconds to wait for a reference that is to be asked about a counterexample
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
+
+
+class LocatedKernel(Protocol):
+    """Where a kernel is loaded from, and what its registry says of it (see `targets.Located`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def place(self) -> Place: ...
+    @property
+    def traits(self) -> Mapping[str, Any]: ...
+
+
+Resolve: TypeAlias = Callable[[Options], tuple[LocatedKernel | Kernel, tuple[LocatedKernel, ...]]]
 
 
 class Verification:
     """One run of `verify`: hears the campaign's events, passes them on, and keeps what the report needs."""
 
-    def __init__(self, options: Options, listener: Listener, kernel: Kernel | None = None) -> None:
-        """`kernel` is what to verify where it has no name to import; then nothing is isolated."""
-        self.options, self.listener, self._kernel = options, listener, kernel
-        self.snapshots: dict[int, Statistics] = {}
+    def __init__(self, options: Options, listener: Listener, resolve: Resolve) -> None:
+        """`resolve` says where the options' target and references are loaded from."""
+        self.options, self.listener, self._resolve = options, listener, resolve
+        self.statistics = Statistics()
         self.found: list[Found] = []
-        self._prober = Prober(options)
-        self.confirmation = Confirmation(options, self._prober)
         self.reference_faults: list[ReferenceWrong] = []
         self.failed: Failed | None = None
         self.started: Started | None = None
         self.reason = ""
-        self._killed_before = False
         self.warnings: list[str] = []
         self.counterexamples: list[Counterexample] = []
         self._files: dict[str, str] = {}
         self._explained: set[str] = set()  # families of properties
+        self._references = References([], Times(), lambda fault: None)
 
     def hear(self, event: Event) -> None:
         """Take note of an event and pass it on."""
-        if isinstance(event, Progress):
-            self.snapshots[event.worker] = event.statistics
-        elif isinstance(event, Found):
+        if isinstance(event, Found):
             self.found.append(event)
             self._keep(event)
         elif isinstance(event, ReferenceWrong):
@@ -60,8 +76,8 @@ class Verification:
             self.failed = self.failed or event
         elif isinstance(event, Started):
             self.started = self.started or event
-            self.confirmation.keywords = event.keywords
-            self.confirmation.warm_up = max(self.confirmation.warm_up, event.warm_up)
+        elif isinstance(event, Warned):
+            self._warn(event.sentence)
         elif isinstance(event, Finished) and self.reason in ("", "done"):
             self.reason = event.reason
         self.listener(event)
@@ -80,107 +96,102 @@ class Verification:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
-    @property
-    def statistics(self) -> Statistics:
-        """The counts of all workers together."""
-        total = Statistics()
-        for snapshot in self.snapshots.values():
-            total.merge(snapshot)
-        return total
-
     def run(self) -> Report:
         """Do it all.  An interruption ends in a report of what was done."""
         start = time.perf_counter()
         interrupted = False
         for sentence in corpus.damaged(self.options.directory, self.options.target):
             self._warn(sentence + "; it was passed over")
-        with self._prober:
-            for step in (self._campaign, self._explain):
-                try:
-                    step()
-                except KeyboardInterrupt:
-                    interrupted = True
+        try:
+            self._target, self._located_references = self._resolve(self.options)
+        except ValueError as error:
+            self.hear(Failed("usage", str(error)))
+            return self._report(False, time.perf_counter() - start)
+        host = host_of(self._target, self.options)
+        try:
+            with unreadable():
+                for step in (self._campaign, self._explain):
+                    try:
+                        step(host)
+                    except KeyboardInterrupt:
+                        interrupted = True
+                    except (CannotLoad, ValueError, TypeError) as error:
+                        self.hear(Failed("usage", str(error)))
+        finally:
+            host.close()
+            self._references.close()
+        if host.printed > 1 << 20:
+            self._warn(f"the kernel printed {host.printed / 2**20:.0f} MiB, which were not shown")
         self._unexplained()
         return self._report(interrupted, time.perf_counter() - start)
 
-    def _campaign(self) -> None:
-        if self.options.isolation:
-            self._prober.start()
-            self._isolated()
-        else:
-            Campaign(self.options, Task(tuple(shards_of(self.options))), self.hear, kernel=self._kernel).run()
+    # The campaign.
 
-    def _isolated(self) -> None:
-        def blame(line: str, how: str) -> str:
-            if how.endswith("SIGKILL") and not self._killed_before:
-                return NOBODY if self._killed_from_outside(line) else KERNEL
-            if "did not return" not in how:
-                return KERNEL if "memory" in how or self.confirmation.dies(line) else UNCLEAR
-            if self.confirmation.hangs(line):
-                return KERNEL
-            self._warn(f"one call took too long, but not when it was tried again: {line}")
-            return NOBODY
+    def _campaign(self, host: AnyHost) -> None:
+        host.start()
+        references = [
+            Reference(located.name, Host(located.place, forks=False), lambda host, located=located: described_kernel(host, located))  # type: ignore[misc]
+            for located in self._located_references
+            if located.name != self.options.target
+        ]
+        self._references = References(
+            references, self.statistics.times, lambda fault: self.hear(ReferenceWrong(fault.reference, fault.case, fault.sentence))
+        )
+        self._session = Session(host, kernel_in(host, self._target, self.options), self.options.timeout)
+        Campaign(self.options, self._session, self._references, self.hear, self.statistics).run()
 
-        try:
-            supervisor = Supervisor(self.options, self.hear, blame, self._reference_that_dies)
-            supervisor.run()
-        except OSError as error:
-            self.hear(Failed("internal", f"the run's temporary files cannot be written: {error.strerror or error}"))
-            return
-        if supervisor.printed > 1 << 20:
-            self._warn(f"the kernel printed {supervisor.printed / 2**20:.0f} MiB, which were not shown")
+    # What was found.
 
-    def _killed_from_outside(self, line: str) -> bool:
-        """Return whether a case leaves a fresh process alive: then a person, or a system short of memory, has killed the first one."""
-        self._killed_before = True
-        self._prober.fresh()
-        if self._prober.probe(line, properties=("completes",)).died:
-            return False
-        self._warn(f"the kernel's process was killed from outside (SIGKILL), and a new one went on behind this case: {line}")
-        return True
-
-    def _reference_that_dies(self, line: str) -> str:
-        """Return the reference that dies of a case by itself; "" for none: then the kernel has done the process some harm before."""
-        for name in self.options.references:
-            with Prober(replace(self.options, target=name, data_format=None, accuracy=None, timeout=60.0)) as prober:
-                if any(prober.probe(line, properties=("completes",)).died for _ in range(_REFERENCE_CALLS)):
-                    return name
-        return ""
-
-    def _explain(self) -> None:
+    def _explain(self, host: AnyHost) -> None:
         """Confirm and shrink one case for each property refuted, the most telling first."""
         if not self.found:
             return
         self.listener(Phase("shrinking"))
-        if not self.options.isolation:
-            options = self.options
-            kernel = self._kernel or find_kernel(options.target, data_format=options.data_format, accuracy=options.accuracy)
-            self.confirmation = Confirmation(options, LocalProber(kernel))
-            self.confirmation.keywords = tuple(kernel.keywords)
+        confirmation = Confirmation(self.options, Prober(self._session))
         ranks = [entry.name for entry in in_order()]
         chosen: dict[str, Found] = {}
         for found in sorted(self.found, key=lambda found: (ranks.index(found.property), found.number)):
             chosen.setdefault(_family(found), found)
-        opinion = SecondOpinion(self.options)
         fleeting: list[Counterexample] = []
         try:
             for found in list(chosen.values())[:_EXPLAINED]:
                 family = _family(found)
                 same = [other.case for other in self.found if _family(other) == family]
-                example = self.confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+                example = confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
                 self._explained.add(family)
                 if any((example.property, example.case) == (other.property, other.case) for other in self.counterexamples):
                     continue  # two properties met the same fault
                 if not example.reproduced:
                     fleeting.append(example)
                     continue
-                note = opinion.on(example) if not self.counterexamples else ""
+                note = self._what_references_say(example) if not self.counterexamples else ""
                 self.counterexamples.append(self._with_file(example, note))
                 if len(self.counterexamples) == _REPORTED:
                     break
         finally:
-            opinion.close()
             self._keep_fleeting(fleeting)
+
+    def _what_references_say(self, example: Counterexample) -> str:
+        """Return in a sentence what the first reference says on a counterexample's case."""
+        reference = next((one for one in self._references.all if one.name != "exact"), None)
+        if reference is None:
+            return ""
+        try:
+            if not self._references.loaded(reference, _OPINION) or reference.session is None:
+                return ""
+            session = reference.session
+            session.fresh() if session.dead or session.on_the_way else None
+            question = Trial(session.kernel, Case.parse(example.case).with_(layouts=(PLAIN, PLAIN), calls=1))
+            session.submit([question], ())
+            death = session.collect().death
+        except (CannotLoad, ReferenceLost, ValueError):
+            return ""
+        if death is not None:
+            return f"{reference.name} does not survive this case itself: {death}"
+        consult(question, reference.name, question)
+        if question.reference_faults:
+            return f"{reference.name} is wrong on this case, too: {question.reference_faults[0].sentence}"
+        return f"{reference.name} gives the expected result" if question.theirs and example.finding is not None else ""
 
     def _keep_fleeting(self, fleeting: list[Counterexample]) -> None:
         """Report what was not seen again where there is nothing better; else mention it: the fault that was seen is likely its cause."""
@@ -215,6 +226,8 @@ class Verification:
                     Counterexample(found.case, found.property, found.sentence, found.case, file=self._files.get(found.case, ""))
                 )
 
+    # The report.
+
     def _report(self, interrupted: bool, seconds: float) -> Report:
         verdict, sentence = self._verdict(interrupted)
         return Report(
@@ -235,6 +248,35 @@ class Verification:
         ) and not (self.options.properties and sum(statistics.judged.values())):
             return INCONCLUSIVE, "nothing could be tested: the kernel supports none of the problems that were tried"
         return VERIFIED, ""
+
+
+def host_of(target: LocatedKernel | Kernel, options: Options) -> AnyHost:
+    """Return the host of a kernel: a process to be started, or this one."""
+    if isinstance(target, Kernel):
+        return LocalHost(target.function)
+    return Host(target.place, python=options.python or "", memory_limit=options.memory_limit)
+
+
+def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -> Kernel:
+    """Wait until a host has loaded its kernel, and return what that says of itself.
+
+    Raises CannotLoad, TypeError or ValueError, in one sentence.
+    """
+    if isinstance(target, Kernel):
+        return target
+    host.ready(1e9)
+    return described_kernel(host, target, data_format=options.data_format, accuracy=options.accuracy)
+
+
+def described_kernel(host: AnyHost, located: LocatedKernel, *, data_format: str | None = None, accuracy: str | None = None) -> Kernel:
+    """Return the kernel that a host has loaded; TypeError or ValueError, in one sentence, for what is not one."""
+    traits = located.traits
+    try:
+        return kernel_of(
+            host.described, located.name, data_format=data_format or traits.get("data_format"), accuracy=accuracy or traits.get("accuracy")
+        )
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"target {located.name!r}: {error}") from None
 
 
 def _family(found: Found) -> str:

@@ -12,8 +12,9 @@ import platform
 import signal
 import struct
 import sys
+from collections.abc import Iterator
 
-_SET_PDEATHSIG, _SET_SECCOMP, _CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS, _SET_DUMPABLE = 1, 22, 24, 36, 38, 4
+_SET_PDEATHSIG, _SET_SECCOMP, _CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS, _SET_DUMPABLE, _GET_DUMPABLE = 1, 22, 24, 36, 38, 4, 3
 _CAP_SYS_PTRACE = 19
 _CAPABILITIES = 0x20080522  # version 3 of the structure of capset(2)
 
@@ -37,9 +38,16 @@ def adopt_orphans() -> None:
     _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
-def be_unreadable() -> None:
-    """Let no process without privileges trace this one, or read its memory."""
+@contextlib.contextmanager
+def unreadable() -> Iterator[None]:
+    """Let no process without privileges trace this one, or read its memory, meanwhile."""
+    before = _prctl(_GET_DUMPABLE)
     _prctl(_SET_DUMPABLE, 0)
+    try:
+        yield
+    finally:
+        if before == 1:
+            _prctl(_SET_DUMPABLE, 1)
 
 
 def kill_descendants() -> None:

@@ -47,7 +47,11 @@ def load(place: str, attribute: str) -> Callable[..., Any]:
 def _suggestion(module: Any, name: str) -> str:
     import difflib
 
-    names = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")] if hasattr(module, "__dict__") else []
+    names = (
+        [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
+        if hasattr(module, "__dict__")
+        else []
+    )
     close = difflib.get_close_matches(name, names, 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -87,7 +87,9 @@ class CannotLoad(RuntimeError):
 class Host:
     """A process that holds a kernel."""
 
-    def __init__(self, place: Place, *, python: str = "", memory_limit: float = float("inf"), load_timeout: float = 120.0, forks: bool = True) -> None:
+    def __init__(
+        self, place: Place, *, python: str = "", memory_limit: float = float("inf"), load_timeout: float = 120.0, forks: bool = True
+    ) -> None:
         """`memory_limit` is in MiB, of what the process takes beyond the shared memory; `load_timeout` in seconds."""
         self.place, self.python, self.memory_limit, self.load_timeout = place, python or sys.executable, memory_limit, load_timeout
         self._forks = forks
@@ -99,7 +101,8 @@ class Host:
         self._link: socket.socket | None = None
         self._tail: _Tail | None = None
         self._kept = b""
-        self._child, self._exit = 0, None
+        self._child = 0
+        self._exit: int | None = None
         self._loaded = False
         self._failure = ""
         self._used = False
@@ -369,11 +372,10 @@ def private_mebibytes(pid: int) -> float:
 
 
 def _private(process: psutil.Process) -> float:
-    with contextlib.suppress(OSError, ValueError):
-        with open(f"/proc/{process.pid}/status") as file:
-            for line in file:
-                if line.startswith("RssAnon:"):
-                    return float(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{process.pid}/status") as file:
+        for line in file:
+            if line.startswith("RssAnon:"):
+                return float(line.split()[1]) * 1024
     with contextlib.suppress(psutil.Error):
         return float(process.memory_info().rss)
     return 0.0

@@ -50,7 +50,9 @@ def main(text: str) -> None:
         from .calls import told
 
         problem = told(error)
-        control.say({"failed": f"{said['place']}:{said['attribute']} failed to load: {problem['classes'][0]}: {problem['text']}", "raised": True})
+        control.say(
+            {"failed": f"{said['place']}:{said['attribute']} failed to load: {problem['classes'][0]}: {problem['text']}", "raised": True}
+        )
         os._exit(0)
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that a fork shares
@@ -111,10 +113,10 @@ def _fork_on_request(control: _Control, mapping: Mapping, function: Any, said: d
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     child = 0
     while True:
-        ready = select.select([control, woken], [], [], _LOOK)[0]
+        ready = select.select([control.fileno(), woken], [], [], _LOOK)[0]
         with contextlib.suppress(OSError):
             os.read(woken, 4096)
-        messages = control.hear() if control in ready else []
+        messages = control.hear() if control.fileno() in ready else []
         child = _reap(control, child)
         if messages is None:
             limits.kill_descendants()
@@ -171,5 +173,3 @@ def _serve(mapping: Mapping, function: Any, said: dict[str, Any]) -> None:
         runner.run(done, done % 2)
         mapping.set_state(done, 0, 0, IDLE, runner.calls)
         mapping.set_word(TO_JUDGE, done)
-
-

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from convverify.host.loading import describe
 from convverify.problems.problem import Problem
 
 _SPELLINGS = {
@@ -59,11 +59,13 @@ class Kernel:
         return {spelling: _value(problem, name, for_call=True) for name, spelling in self.keywords.items()}
 
 
+def never_called(x: Any, w: Any) -> Any:
+    """Stand for a kernel that this process must not call."""
+    raise AssertionError("the kernel under test is called in hosts alone")
+
+
 def declaring(keywords: Iterable[str]) -> Kernel:
     """Return a kernel to ask what its signature takes, not to be called: for processes that must not call the one under test."""
-
-    def never_called(x: Any, w: Any) -> Any:
-        raise AssertionError("the kernel under test is called in other processes alone")
 
     return Kernel("declared", never_called, {name: name for name in keywords})
 
@@ -93,41 +95,50 @@ def make_kernel(
     """
     if not callable(function):
         raise TypeError(f"the kernel must be callable, not {type(function).__name__}")
-    name = name or str(getattr(function, "__name__", type(function).__name__))
-    data_format = data_format or getattr(function, "data_format", "NHWC")
-    accuracy = accuracy or getattr(function, "accuracy", "elementwise")
+    return kernel_of(describe(function), name, data_format=data_format, accuracy=accuracy, function=function)
+
+
+def kernel_of(
+    described: Mapping[str, Any], name: str | None = None, *, data_format: str | None = None, accuracy: str | None = None,
+    function: Callable[..., Any] | None = None,
+) -> Kernel:  # fmt: skip
+    """Return the kernel that `described` (see `host.loading.describe`) is; the rest is as for `make_kernel`.
+
+    What a host says is foreign input: TypeError or ValueError, in one sentence, for what is not a kernel.
+    """
+    name = name or str(described.get("name", "kernel"))
+    attributes = described.get("attributes") or {}
+    data_format = data_format or attributes.get("data_format", "NHWC")
+    accuracy = accuracy or attributes.get("accuracy", "elementwise")
     if data_format not in DATA_FORMATS:
         raise ValueError(f"data_format must be NHWC or NCHW, not {data_format!r}")
     if accuracy not in ACCURACIES:
         raise ValueError(f"accuracy must be elementwise or normwise, not {accuracy!r}")
-    return Kernel(name, function, _keywords(function, name), data_format, accuracy)
+    return Kernel(name, function or never_called, _keywords(described, name), data_format, accuracy)
 
 
-def _keywords(function: Callable[..., Any], name: str) -> dict[str, str]:
+def _keywords(described: Mapping[str, Any], name: str) -> dict[str, str]:
     """Read the signature: two operands by position, then known parameters by keyword."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
+    if described.get("parameters") is None:
         return {}  # a builtin or C function without a signature: called with the two operands alone
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        operands = positional[:2]
-    elif len(positional) < 2:
-        raise TypeError(f"kernel {name} must take two operands, f(x, w, ...); its signature is {inspect.signature(function)}")
-    else:
-        operands = positional[:2]
+    parameters = [(str(given), str(kind), bool(has_default)) for given, kind, has_default in described["parameters"]]
+    signature = described.get("signature", "")
+    positional = [parameter for parameter in parameters if parameter[1].startswith("POSITIONAL")]
+    if len(positional) < 2 and not any(kind == "VAR_POSITIONAL" for _, kind, _ in parameters):
+        raise TypeError(f"kernel {name} must take two operands, f(x, w, ...); its signature is {signature}")
     keywords: dict[str, str] = {}
     for parameter in parameters:
-        if parameter in operands or parameter.kind is parameter.VAR_POSITIONAL:
+        spelled, kind, has_default = parameter
+        if parameter in positional[:2] or kind == "VAR_POSITIONAL":
             continue
-        if parameter.kind is parameter.VAR_KEYWORD:
+        if kind == "VAR_KEYWORD":
             keywords |= {known: known for known in NEUTRAL if known not in keywords}
             continue
-        meaning = _SPELLINGS.get(parameter.name)
-        if meaning and parameter.kind is not parameter.POSITIONAL_ONLY:
+        meaning = _SPELLINGS.get(spelled)
+        if meaning and kind != "POSITIONAL_ONLY":
             if meaning in keywords:
-                raise TypeError(f"kernel {name} declares {meaning} twice: {inspect.signature(function)}")
-            keywords[meaning] = parameter.name
-        elif parameter.default is parameter.empty:
-            raise TypeError(f"kernel {name} requires the unknown parameter {parameter.name!r}; known: strides, padding, dilations, groups")
+                raise TypeError(f"kernel {name} declares {meaning} twice: {signature}")
+            keywords[meaning] = spelled
+        elif not has_default:
+            raise TypeError(f"kernel {name} requires the unknown parameter {spelled!r}; known: strides, padding, dilations, groups")
     return keywords

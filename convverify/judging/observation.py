@@ -139,7 +139,8 @@ def _result(shape: tuple[int, ...], name: str, said: dict[str, Any], read: Read,
         size *= extent
     if size > said["room"]:
         raise ValueError("the result is larger than the room that it was copied to")
-    return read(said["out"], size).copy().view(dtype).reshape(shape)
+    result: Array = read(said["out"], size).copy().view(dtype).reshape(shape)
+    return result
 
 
 def _raised(data: Any) -> Raised:

@@ -61,14 +61,16 @@ class Arena:
 class Plan:
     """The script of one case, step by step; each step has a key by which properties find what was observed."""
 
-    def __init__(self, kernel: Kernel, case: Case, memory: Arena) -> None:
-        """Lay out the case's operands; raises NoRoom where they do not fit."""
+    def __init__(self, kernel: Kernel, case: Case, memory: Arena, values: tuple[Array, Array] | None = None) -> None:
+        """Lay out the case's operands, or `values` in their place (NHWC and HWIO), contiguous; raises NoRoom where they do not fit."""
         self.kernel, self.case, self.memory = kernel, case, memory
         self.steps: dict[str, tuple[str, Any]] = {}
-        self.problems: dict[str, Problem] = {}
         self._operands: list[Operand] = []
         self._numbers: dict[int, int] = {}
-        self.x, self.w = case.operands(kernel.axes, memory)
+        if values is None:
+            self.x, self.w = case.operands(kernel.axes, memory)
+        else:
+            self.x, self.w = (self.place(array.transpose(axes)) for array, axes in zip(values, kernel.axes, strict=True))
 
     def number(self, operand: Operand) -> int:
         """Return an operand's number in the script."""
@@ -82,19 +84,18 @@ class Plan:
         return place(values, layout, bits, self.memory)
 
     def call(
-        self, key: str, x: Operand | None = None, w: Operand | None = None, problem: Problem | None = None, *, hold: bool = False,
-        before: int = 0,
+        self, key: str, x: Operand | None = None, w: Operand | None = None, problem: Problem | None = None, *, before: int = 0,
+        may_fail: bool = False,
     ) -> None:  # fmt: skip
-        """Call the kernel, by default on the case; `hold` lets its result be looked at after later calls, `before` is how many calls go
-        before."""
+        """Call the kernel, by default on the case; `before` is how many calls go before, `may_fail` lets the script go on behind an
+        exception."""
         if key not in self.steps:
             said = self._said(x or self.x, w or self.w, problem or self.case.problem)
-            if hold:
-                said["hold"] = True
             if before:
                 said["before"] = before
+            if may_fail:
+                said["may_fail"] = True
             self.steps[key] = "call", said
-            self.problems[key] = problem or self.case.problem
 
     def hold(self, key: str) -> None:
         """Let the result of a call be looked at after later calls."""
@@ -136,7 +137,8 @@ def dtype_of(name: str) -> np.dtype[Any]:
         if name == "bfloat16":
             import ml_dtypes
 
-            return np.dtype(ml_dtypes.bfloat16)
+            found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+            return found
         return np.dtype(name)
     except TypeError:
         raise ValueError(f"dtype {name!r} is unknown") from None

@@ -82,7 +82,7 @@ class Operand:
     fences: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        self._same = self._elements(self.memory)
+        self._same, self._now = self._elements(self.memory), self.values
         self._form = _form_of(self.array)
         self._snapshot = self.memory.tobytes()
 
@@ -97,7 +97,7 @@ class Operand:
             return "form"
         if self.memory.tobytes() == self._snapshot:
             return ""
-        unchanged = self._same.tobytes() == self.values.tobytes()
+        unchanged = self._same.tobytes() == self._now.tobytes()
         return "outside" if unchanged else "inside"
 
     def overlaps(self, other: Array) -> bool:
@@ -121,9 +121,13 @@ class Operand:
         return memory
 
     def becomes(self, memory: Bytes) -> None:
-        """Take note that a host puts `memory` in place of the operand's."""
+        """Take note that a host has put `memory` in place of the operand's; `values` stay what they were."""
         self._snapshot = memory.tobytes()
-        self.values = np.array(self._elements(memory), order="C")
+        self._now = np.array(self._elements(memory), order="C")
+
+    def forget(self) -> None:
+        """Let go of the memory: the values stay."""
+        self.array, self.memory, self._same, self._snapshot = self.values, self.memory[:0], self.values, b""
 
     def said(self) -> dict[str, Any]:
         """Return what a host is told of the operand."""
@@ -143,7 +147,8 @@ def place(values: Array, layout: str, bits: int, memory: Memory | None = None) -
     placement: Placement = layouts[layout].function(values.shape, itemsize, Choices(bits))
     if placement.guard and not _can_guard():
         placement = layouts["contiguous"].function(values.shape, itemsize, Choices(bits))
-    owner, fences = None, ()
+    owner: tuple[int, ...] | None = None
+    fences: tuple[tuple[int, int], ...] = ()
     provide = memory or _own
     if placement.owner and values.size:
         owner = placement.owner

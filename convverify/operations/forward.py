@@ -53,3 +53,13 @@ def gather_windows(problem: Problem, x: npt.NDArray[Any], outside: float = 0.0) 
         writeable=False,
     )
     return view.reshape(problem.groups, batch, rows * columns, problem.terms)
+
+
+def tensorflow_refuses(problem: Problem) -> str:
+    """Return why tf.nn.conv2d refuses the problem with an error, or "".  Found by trying TensorFlow 2.21; the tests try again."""
+    if 0 in problem.w_shape and (0 in problem.w_shape[:3] or problem.dtype in ("float32", "bfloat16")):
+        return "TensorFlow refuses a filter without elements"
+    extents = zip((problem.height, problem.width), problem.pads, problem.effective_kernel, problem.strides, strict=True)
+    if any(extent + sum(pads) - kernel <= -2 * stride for extent, pads, kernel, stride in extents):
+        return "TensorFlow refuses a kernel that exceeds the padded image by two strides or more"
+    return ""
