@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,8 @@ class Located:
 
     name: str
     place: Place
-    traits: Mapping[str, Any]
+    data_format: str | None = None
+    accuracy: str | None = None
 
 
 def locate(target: str) -> Located:
@@ -54,14 +55,14 @@ def locate(target: str) -> Located:
         place, _, attribute = target.rpartition(":")
         if not place or not attribute:
             raise TargetError(f"target {target!r} must be module:function or file.py:function")
-        return Located(target, Place(place, attribute), {})
+        return Located(target, Place(place, attribute))
     for registry in SHIPPED:
         if target in registry:
             entry = registry[target]
             _require_packages(target)
             load = entry.traits.get("load")
             prepare = (load.__module__, load.__qualname__) if load else None
-            return Located(target, Place(*_place_of(entry), prepare), entry.traits)
+            return Located(target, Place(*_place_of(entry), prepare), entry.traits.get("data_format"), entry.traits.get("accuracy"))
     names = ", ".join(name for registry in SHIPPED[:2] for name in registry.names())
     raise TargetError(f"target {target!r} is unknown; give module:function, file.py:function, or one of {names} (or a mutant)")
 
@@ -97,11 +98,8 @@ def find_kernel(target: str, *, data_format: str | None = None, accuracy: str | 
         function = loading.load(located.place.place, located.place.attribute)
     except loading.LoadError as error:
         raise TargetError(str(error)) from None
-    traits = located.traits
     try:
-        return make_kernel(
-            function, target, data_format=data_format or traits.get("data_format"), accuracy=accuracy or traits.get("accuracy")
-        )
+        return make_kernel(function, target, data_format=data_format or located.data_format, accuracy=accuracy or located.accuracy)
     except (TypeError, ValueError) as error:
         raise TargetError(f"target {target!r}: {error}") from None
 

@@ -8,13 +8,17 @@ same work.
 from __future__ import annotations
 
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from convverify.campaign.events import Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started, Warned
 from convverify.campaign.options import DEFAULT_BUDGET, Options
-from convverify.campaign.probing import BATCH
+from convverify.campaign.plainly import CASES, suits
+from convverify.campaign.probing import BATCH, in_batches
 from convverify.campaign.referring import ReferenceLost, References
 from convverify.campaign.session import AGAIN, Batch, Session
 from convverify.campaign.statistics import Statistics
@@ -29,6 +33,7 @@ from convverify.judging.properties.values import matches_reference
 from convverify.judging.script import Arena
 from convverify.judging.trial import Trial
 from convverify.operands.case import Case
+from convverify.operations.doubt import who_stands_alone
 from convverify.operations.forward_by_scattering import affordable, scatter
 from convverify.problems.problem import Problem
 
@@ -41,6 +46,7 @@ _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted camp
 _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 0.1  # that a batch should take at the most
 _REMEMBERED = 500  # cases that a host has been called on, from the last one back
+_BY_VALUE = ("exact_on_integers", "within_error_bound", "special_values")
 _DOUBTED_EVERY = 32  # cases, of which one is computed by the second definition, too
 
 
@@ -91,6 +97,9 @@ class Campaign:
         self._start = self._told = time.perf_counter()
         self._blamed: set[tuple[str, str]] = set()
         self._hung = 0
+        self._edges = False
+        self._sample: list[str] = []
+        self._suited = 0
 
     def run(self) -> None:
         """Do it all; ends with a Finished or a Failed event."""
@@ -115,7 +124,7 @@ class Campaign:
             reason = "failed"
         self._tell(force=True)
         if reason != "failed":
-            self.emit(Finished(reason, self.statistics))
+            self.emit(Finished(reason, self.statistics, tuple(self._sample), self._edges))
 
     def _phases(self) -> None:
         shards = shards_of(self.options)
@@ -123,12 +132,13 @@ class Campaign:
             for number, case in enumerate(self._fixed_cases()):
                 self._try(case, number)
             self._flush(whole=True)
+        self._edges = True
         if len(shards) > 1:
             self.emit(Phase("random"))
         for shard, count in shards[1:]:
             if self.take(shard):
                 self._random(shard, count)
-        self._flush(whole=True)
+                self._flush(whole=True)
         self._wait_for_references()
 
     # Where cases come from.
@@ -251,12 +261,25 @@ class Campaign:
             self._found(line, finding, number)
         elif trial.case.stage == "rounding" and trial.answered:
             self.statistics.measure(trial.case, trial.accuracy())
-        self._doubt(trial, finding)
+        self._doubt(trial, always=finding is not None)
+        if finding is None and trial.answered and not trial.problem.is_empty:
+            self._praise(trial, line, judged)
         if finding is None and self.references.all and trial.case.stage != "special" and trial.answered and self._asks_references:
             trial.forget()
             self.references.enqueue(trial)
         if self._findings:
             self._since_finding += 1
+
+    def _praise(self, trial: Trial, line: str, judged: dict[str, bool]) -> None:
+        """Count a right result with elements, and keep some of the cases for a script to run."""
+        if any(judged.get(name) for name in _BY_VALUE):
+            self.statistics.count_result(trial.case)
+        if suits(trial.case, self.kernel):
+            self._suited += 1
+            if len(self._sample) < CASES:
+                self._sample.append(line)
+            elif (place := zlib.crc32(line.encode()) % self._suited) < CASES:  # each is kept as likely as another
+                self._sample[place] = line
 
     @property
     def _asks_references(self) -> bool:
@@ -293,14 +316,21 @@ class Campaign:
             if self._findings >= findings or self._since_finding > cases or time.perf_counter() - self._first_found > seconds:
                 raise _Stop("found")
 
-    def _doubt(self, trial: Trial, finding: Finding | None) -> None:
-        """Compute some cases, and those that refute, by the second definition; where the two do not agree nobody else is to blame."""
-        turn = finding is not None or not (trial.case.seed >> 7) % _DOUBTED_EVERY
-        if not turn or trial.case.stage != "exact" or not trial.first.is_array or not affordable(trial.problem):
+    def _doubt(self, trial: Trial, *, always: bool) -> None:
+        """Compute some cases by the second definition, too; where our two definitions do not agree nobody else is to blame."""
+        turn = always or not (trial.case.seed >> 7) % _DOUBTED_EVERY
+        if not turn or trial.case.stage == "special" or not affordable(trial.problem):
             return
-        exact = scatter(trial.problem, trial.x64, trial.w64)
-        if exact.shape != trial.expected.shape or exact.distances(trial.expected).any():
-            self.emit(Failed("oracle", f"our two definitions of exact arithmetic contradict each other on {trial.case}; please report it"))
+        values = trial.first_values.astype(np.float64) if trial.answered and trial.first_values is not None else None
+        theirs = next((result for result, _ in trial.theirs.values()), None)
+        bound = 0.0 if trial.case.stage == "exact" else trial.elementwise_bound
+        doubt = who_stands_alone(
+            values, theirs, trial.expected, scatter(trial.problem, trial.x64, trial.w64), bound=bound,
+            kernel_bound=trial.bound if trial.kernel.accuracy == "normwise" else None,
+        )  # fmt: skip
+        if doubt.oracle_is_alone or not doubt.is_settled:
+            alone = " and ".join(sorted(voice.value for voice in doubt.alone)) or "nobody agrees with anybody"
+            self.emit(Failed("oracle", f"our exact arithmetic is in doubt (alone: {alone}) on {trial.case}; please report it"))
             raise _Stop("failed")
         self.statistics.confirmed += 1
 
@@ -323,12 +353,16 @@ class Campaign:
 
     def _compared(self, trial: Trial) -> None:
         """Hold a trial against what a reference has answered."""
+        if trial.reference_faults:
+            self._doubt(trial, always=True)
         for fault in trial.reference_faults:
             self.reference_fault(fault)
         trial.reference_faults.clear()
         verdict = matches_reference(trial)
         if verdict is None:
             self.statistics.judged["matches_reference"] += 1
+            if not trial.problem.is_empty:
+                self.statistics.results.update(f"reference {name}" for name in trial.theirs)
         elif isinstance(verdict, Finding):
             self._found(str(trial.case), verdict, 0)
 
@@ -367,8 +401,6 @@ class Campaign:
 
     def _again(self, case: Case, history: tuple[str, ...], death: Death) -> tuple[Death | None, Trial | None]:
         """Carry out a case in a fresh host, after others; return how that died, or the trial."""
-        from convverify.campaign.probing import in_batches
-
         self.session.fresh()
         self._recent.clear()
         usual, self.session.patience = self.session.patience, AGAIN if death.kind == HUNG and not self._hung else 1.0

@@ -61,8 +61,8 @@ class ReferenceWrong:
 
 @dataclass(frozen=True)
 class Failed:
-    """Nothing more could be done: a wrong target (kind "usage"), a reference that cannot be had ("reference"), a contradiction within our own
-    exact arithmetic ("oracle"), or anything else ("internal")."""
+    """Nothing more could be done: a wrong target (kind "usage"), a reference that cannot be had ("reference"), a contradiction
+    within our own exact arithmetic ("oracle"), or anything else ("internal")."""
 
     kind: str
     sentence: str
@@ -70,10 +70,13 @@ class Failed:
 
 @dataclass(frozen=True)
 class Finished:
-    """The worker has done all that it was asked to do; `reason` is "done", "time" or "found"."""
+    """A judge has done all that it was asked to do; `reason` is "done", "time" or "found", `sample` some cases on which the kernel was
+    right, `edges` whether all cases that do not depend on chance have been tried."""
 
     reason: str
     statistics: Statistics = field(default_factory=Statistics)
+    sample: tuple[str, ...] = ()
+    edges: bool = True
 
 
 @dataclass(frozen=True)

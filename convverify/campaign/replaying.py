@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from convverify.campaign.assembling import host_of, kernel_in
 from convverify.campaign.events import Started
 from convverify.campaign.options import Options
 from convverify.campaign.probing import Probe, Prober
@@ -11,7 +12,7 @@ from convverify.campaign.referring import TIMEOUT
 from convverify.campaign.report import INCONCLUSIVE, REFUTED, VERIFIED, Counterexample, Report
 from convverify.campaign.session import Session
 from convverify.campaign.statistics import Statistics
-from convverify.campaign.verification import Resolve, environment, host_of, kernel_in
+from convverify.campaign.verification import Resolve, environment
 from convverify.host.limits import unreadable
 from convverify.host.process import CannotLoad
 from convverify.judging.kernel import Kernel

@@ -44,8 +44,10 @@ class Statistics:
 
     `histogram` counts cases of the rounding stage by their worst error as a fraction of its bound, in twentieths (20: the bound, or more);
     `sizes` holds (multiply-adds, terms) of every `sizes_every`-th case; `worst` the largest (fraction of the bound, error in ulp) for each
-    (style, dtype); `too_large` counts cases that do not fit the machine, `deaths` those of the kernel's process that did not recur, `confirmed`
-    the cases whose exact result a second definition has confirmed; `seconds` and `startup` are the campaign's and the reference's loading time.
+    (style, dtype); `results` counts results with elements that were judged by their values, by what they are evidence of ("dtype float32",
+    "strides", "reference tensorflow", ...); `too_large` counts cases that do not fit the machine, `deaths` those of the kernel's process
+    that did not recur, `confirmed` the cases whose exact result a second definition has confirmed; `seconds` and `startup` are the
+    campaign's and the reference's loading time.
     """
 
     cases: int = 0
@@ -56,6 +58,7 @@ class Statistics:
     deaths: int = 0
     confirmed: int = 0
     judged: Counter[str] = field(default_factory=Counter)
+    results: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
     mentions: Counter[str] = field(default_factory=Counter)
     crosses: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
@@ -79,6 +82,18 @@ class Statistics:
             self.sizes.append((case.problem.macs, case.problem.terms))
             if len(self.sizes) > _SIZES:
                 self._thin(2 * self.sizes_every)
+
+    def count_result(self, case: Case) -> None:
+        """Add a result with elements that was judged by its values."""
+        problem = case.problem
+        self.results["all"] += 1
+        self.results[f"dtype {problem.dtype}"] += 1
+        self.results[f"stage {case.stage}"] += 1
+        for name, neutral in (("strides", (1, 1)), ("dilations", (1, 1)), ("groups", 1)):
+            if getattr(problem, name) != neutral:
+                self.results[name] += 1
+        if any(any(side) for side in problem.pads):
+            self.results["padding"] += 1
 
     def _thin(self, every: int) -> None:
         """Keep the sizes of every `every`-th case alone, so that they stay few and stand for the whole run."""
@@ -121,7 +136,7 @@ class Statistics:
         """Add another worker's counts."""
         for name in ("cases", "problems", "unsupported", "refused", "too_large", "deaths", "confirmed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("judged", "stages", "mentions", "crosses", "histogram"):
+        for name in ("judged", "results", "stages", "mentions", "crosses", "histogram"):
             getattr(self, name).update(getattr(other, name))
         for key, (fraction, ulp) in other.worst.items():
             mine = self.worst.get(key, (0.0, 0.0))
@@ -141,7 +156,7 @@ class Statistics:
         return {
             "cases": self.cases, "problems": self.problems, "unsupported": self.unsupported, "refused": self.refused,
             "too_large": self.too_large, "deaths": self.deaths, "confirmed": self.confirmed,
-            "judged": dict(self.judged), "stages": dict(self.stages), "mentions": dict(self.mentions),
+            "judged": dict(self.judged), "results": dict(self.results), "stages": dict(self.stages), "mentions": dict(self.mentions),
             "crosses": [[*key, count] for key, count in self.crosses.items()],
             "worst": [[*key, *value] for key, value in self.worst.items()],
             "histogram": [[key, count] for key, count in sorted(self.histogram.items())],

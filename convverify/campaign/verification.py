@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
+from convverify.campaign.assembling import LocatedKernel, host_of, kernel_in, references_of
 from convverify.campaign.campaign import Campaign
 from convverify.campaign.confirming import Confirmation
 from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, ReferenceWrong, Started, Warned
+from convverify.campaign.floor import shortfall
+from convverify.campaign.judges import Judges
 from convverify.campaign.options import Options
+from convverify.campaign.plainly import CASES, Plainly, run_plainly
 from convverify.campaign.probing import Prober
-from convverify.campaign.referring import Reference, ReferenceLost, References, consult
+from convverify.campaign.referring import ReferenceLost, References, consult
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
 from convverify.campaign.session import AnyHost, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
-from convverify.host.inprocess import LocalHost
 from convverify.host.limits import unreadable
-from convverify.host.process import CannotLoad, Host, Place
-from convverify.judging.kernel import Kernel, kernel_of
+from convverify.host.process import CannotLoad
+from convverify.judging.kernel import Kernel
 from convverify.judging.properties import in_order
 from convverify.judging.trial import Times, Trial
 from convverify.operands.case import Case
@@ -31,17 +34,6 @@ _REPORTED = 3  # counterexamples to distinct properties that are shown
 _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
 _OPINION = 8.0  # seconds to wait for a reference that is to be asked about a counterexample
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
-
-
-class LocatedKernel(Protocol):
-    """Where a kernel is loaded from, and what its registry says of it (see `targets.Located`)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def place(self) -> Place: ...
-    @property
-    def traits(self) -> Mapping[str, Any]: ...
 
 
 Resolve: TypeAlias = Callable[[Options], tuple[LocatedKernel | Kernel, tuple[LocatedKernel, ...]]]
@@ -63,6 +55,11 @@ class Verification:
         self.counterexamples: list[Counterexample] = []
         self._files: dict[str, str] = {}
         self._explained: set[str] = set()  # families of properties
+        self._kernel: Kernel | None = None
+        self._sample: list[str] = []
+        self._edges = True
+        self._plain: Plainly | None = None
+        self._unsaid = ""  # why the last phase says nothing
         self._references = References([], Times(), lambda fault: None)
 
     def hear(self, event: Event) -> None:
@@ -78,8 +75,10 @@ class Verification:
             self.started = self.started or event
         elif isinstance(event, Warned):
             self._warn(event.sentence)
-        elif isinstance(event, Finished) and self.reason in ("", "done"):
-            self.reason = event.reason
+        elif isinstance(event, Finished):
+            self.reason = event.reason if self.reason in ("", "done") else self.reason
+            self._sample += event.sample
+            self._edges = self._edges and event.edges
         self.listener(event)
 
     def _keep(self, found: Found) -> None:
@@ -110,7 +109,7 @@ class Verification:
         host = host_of(self._target, self.options)
         try:
             with unreadable():
-                for step in (self._campaign, self._explain):
+                for step in (self._campaign, self._as_a_script, self._explain):
                     try:
                         step(host)
                     except KeyboardInterrupt:
@@ -129,16 +128,26 @@ class Verification:
 
     def _campaign(self, host: AnyHost) -> None:
         host.start()
-        references = [
-            Reference(located.name, Host(located.place, forks=False), lambda host, located=located: described_kernel(host, located))  # type: ignore[misc]
-            for located in self._located_references
-            if located.name != self.options.target
-        ]
-        self._references = References(
-            references, self.statistics.times, lambda fault: self.hear(ReferenceWrong(fault.reference, fault.case, fault.sentence))
-        )
-        self._session = Session(host, kernel_in(host, self._target, self.options), self.options.timeout)
-        Campaign(self.options, self._session, self._references, self.hear, self.statistics).run()
+        self._references = references_of(self.options, self._located_references, self.statistics.times, self.hear)
+        self._kernel = kernel_in(host, self._target, self.options)
+        self._session = Session(host, self._kernel, self.options.timeout)
+        if self.options.workers > 1 and not isinstance(self._target, Kernel):
+            Judges(self.options, self._target, self._located_references, self.hear, self.statistics).run()
+        else:
+            Campaign(self.options, self._session, self._references, self.hear, self.statistics).run()
+
+    def _as_a_script(self, host: AnyHost) -> None:
+        """Run some cases in a plain script, where nothing has been refuted so far."""
+        asked = self.options.properties is None or "plain_script" in self.options.properties
+        if self.found or self.failed or not self._sample or not asked or isinstance(self._target, Kernel) or self._kernel is None:
+            return
+        seconds = CASES * self.options.timeout
+        came = run_plainly(self._target.place, self._kernel, self._sample[:CASES], seconds, self.options.python or "")
+        self.statistics.judged["plain_script"] += came.right
+        self._unsaid = came.failure
+        if came.finding is not None:
+            self._plain = came
+            self.hear(Found(came.case, came.finding.property, came.finding.sentence))
 
     # What was found.
 
@@ -157,7 +166,7 @@ class Verification:
             for found in list(chosen.values())[:_EXPLAINED]:
                 family = _family(found)
                 same = [other.case for other in self.found if _family(other) == family]
-                example = confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+                example = self._example(confirmation, found, same)
                 self._explained.add(family)
                 if any((example.property, example.case) == (other.property, other.case) for other in self.counterexamples):
                     continue  # two properties met the same fault
@@ -170,6 +179,12 @@ class Verification:
                     break
         finally:
             self._keep_fleeting(fleeting)
+
+    def _example(self, confirmation: Confirmation, found: Found, same: list[str]) -> Counterexample:
+        if self._plain is not None and found.property == "plain_script":
+            note = "it is right when its host calls it: it depends on more than its operands"
+            return Counterexample(found.case, found.property, found.sentence, found.case, self._plain.finding, notes=(note,))
+        return confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
 
     def _what_references_say(self, example: Counterexample) -> str:
         """Return in a sentence what the first reference says on a counterexample's case."""
@@ -243,40 +258,10 @@ class Verification:
             return INTERRUPTED, "interrupted: nothing was refuted so far"
         if self.failed is not None:
             return (USAGE if self.failed.kind == "usage" else INCONCLUSIVE), self.failed.sentence
-        if not sum(
-            statistics.judged[name] for name in ("exact_on_integers", "within_error_bound", "special_values", "matches_reference")
-        ) and not (self.options.properties and sum(statistics.judged.values())):
-            return INCONCLUSIVE, "nothing could be tested: the kernel supports none of the problems that were tried"
-        return VERIFIED, ""
-
-
-def host_of(target: LocatedKernel | Kernel, options: Options) -> AnyHost:
-    """Return the host of a kernel: a process to be started, or this one."""
-    if isinstance(target, Kernel):
-        return LocalHost(target.function)
-    return Host(target.place, python=options.python or "", memory_limit=options.memory_limit)
-
-
-def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -> Kernel:
-    """Wait until a host has loaded its kernel, and return what that says of itself.
-
-    Raises CannotLoad, TypeError or ValueError, in one sentence.
-    """
-    if isinstance(target, Kernel):
-        return target
-    host.ready(1e9)
-    return described_kernel(host, target, data_format=options.data_format, accuracy=options.accuracy)
-
-
-def described_kernel(host: AnyHost, located: LocatedKernel, *, data_format: str | None = None, accuracy: str | None = None) -> Kernel:
-    """Return the kernel that a host has loaded; TypeError or ValueError, in one sentence, for what is not one."""
-    traits = located.traits
-    try:
-        return kernel_of(
-            host.described, located.name, data_format=data_format or traits.get("data_format"), accuracy=accuracy or traits.get("accuracy")
-        )
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"target {located.name!r}: {error}") from None
+        if self._kernel is None:
+            return INCONCLUSIVE, "the campaign did not begin"
+        sentence = shortfall(self.options, self._kernel, statistics, finished=self._edges) or self._unsaid
+        return (INCONCLUSIVE, sentence) if sentence else (VERIFIED, "")
 
 
 def _family(found: Found) -> str:

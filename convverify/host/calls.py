@@ -141,10 +141,10 @@ class Runner:
         outcome, array = self._one(used, extra, arguments, said)
         if "error" in outcome:
             return outcome
-        outcome["written"] = [letter + ":" + how for letter, operand in zip("xw", used) if (how := operand.written())]
+        outcome["written"] = [letter + ":" + how for letter, operand in zip("xw", used, strict=True) if (how := operand.written())]
         if array is not None:
             bounds = _bounds(array)
-            outcome["overlaps"] = [letter for letter, operand in zip("xw", used) if _meet(bounds, _bounds(operand.memory))]
+            outcome["overlaps"] = [letter for letter, operand in zip("xw", used, strict=True) if _meet(bounds, _bounds(operand.memory))]
             outcome["shares"] = [
                 number for number, earlier, _ in held if _meet(bounds, _bounds(earlier)) and bool(np.shares_memory(array, earlier))
             ]
@@ -204,7 +204,7 @@ class Runner:
                 if "error" in outcome:
                     return
 
-        threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in zip(jobs, records)]
+        threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in zip(jobs, records, strict=True)]
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)  # threads take turns at nearly every bytecode, so that a race has its chance on small problems
         try:
@@ -254,7 +254,7 @@ def _bounds(array: Any) -> tuple[int, int]:
     first = last = array.__array_interface__["data"][0]
     if not array.size:
         return first, first
-    for extent, stride in zip(array.shape, array.strides):
+    for extent, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
             first += (extent - 1) * stride
         else:
@@ -271,7 +271,7 @@ def _name_of(kind: type) -> str:
 
 
 def told(error: BaseException) -> dict[str, Any]:
-    """Return an exception as plain data: the names of its classes, its message, and where it was raised; it may refuse even to be printed."""
+    """Return an exception as plain data: its classes' names, its message, and where it was raised; it may refuse even to be printed."""
     try:
         text = " ".join(str(error).split())[:_TEXT]
     except BaseException:

@@ -79,7 +79,9 @@ def _children(pid: int) -> list[int]:
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ERRNO with EPERM
-_ARCHITECTURES = {  # audit architecture; ptrace, process_vm_readv and _writev, pidfd_getfd; kill, tkill, pidfd_open, rt_sigqueueinfo; tgkill, rt_tgsigqueueinfo
+# Audit architecture; ptrace, process_vm_readv and _writev, pidfd_getfd; kill, tkill, pidfd_open and rt_sigqueueinfo; tgkill and
+# rt_tgsigqueueinfo.
+_ARCHITECTURES = {
     "x86_64": (0xC000003E, (101, 310, 311, 438), (62, 200, 434, 129), (234, 297)),
     "aarch64": (0xC00000B7, (117, 270, 271, 438), (129, 130, 434, 138), (131, 240)),
 }

@@ -156,10 +156,8 @@ def _reap(control: _Control, child: int, *, wait: bool = False) -> int:
 def _serve(mapping: Mapping, function: Any, said: dict[str, Any]) -> None:
     """Carry out batches until the process is ended; never returns."""
     parent = os.getppid()
-    try:
+    with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    except OSError:
-        pass
     limits.die_with_parent(parent)
     limits.restrict(said["judge"])
     runner, done = Runner(mapping, function), mapping.word(TO_JUDGE)

@@ -37,7 +37,7 @@ class NotJudged:
 
 NOT_JUDGED: Final = NotJudged()
 
-Verdict: TypeAlias = Finding | None | NotJudged
+Verdict: TypeAlias = Finding | NotJudged | None
 
 
 @dataclass(frozen=True)

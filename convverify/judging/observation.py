@@ -48,10 +48,10 @@ class Raised:
 class Observation:
     """What one call of the kernel came to: a result, an exception, or a refusal (NotImplementedError).
 
-    `result` is the judge's own copy, in the kernel's order of axes, None where the kernel returned no array; `type` names what it did return,
-    `shape` and `dtype` what it looked like where it could not be copied.  `written` says of x and of w whether their memory ("bytes") or
-    their description ("form") has changed; `overlaps` which of them the result lies in; `shares` and `changed` in and of which results of
-    earlier steps.
+    `result` is the judge's own copy, in the kernel's order of axes, None where the kernel returned no array; `type` names what it did
+    return, `shape` and `dtype` what it looked like where it could not be copied.  `written` says of x and of w whether their memory
+    ("bytes") or their description ("form") has changed; `overlaps` which of them the result lies in; `shares` and `changed` in and of
+    which results of earlier steps.
     """
 
     type: str = ""
@@ -115,7 +115,8 @@ def observe(record: Any, said: dict[str, Any], read: Read, dtype_of: Callable[[s
             type=_text(record["type"]), seconds=_seconds(record["seconds"]),
             written=tuple((letter, how) for letter, _, how in (_text(item).partition(":") for item in record.get("written", ()))),
             overlaps=tuple(_text(item) for item in record.get("overlaps", ())),
-            shares=tuple(_count(item) for item in record.get("shares", ())), changed=tuple(_count(item) for item in record.get("changed", ())),
+            shares=tuple(_count(item) for item in record.get("shares", ())),
+            changed=tuple(_count(item) for item in record.get("changed", ())),
         )  # fmt: skip
         if "shape" not in record:
             return seen
