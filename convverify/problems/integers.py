@@ -299,10 +299,11 @@ def _tuple(name: str, part: Any, count: int) -> tuple[int, ...] | None:
     if isinstance(part, str):
         if not re.fullmatch(r"\d{1,15}(x\d{1,15})*", part):
             return None
-        part = [int(word) for word in part.split("x")]
-    if isinstance(part, range | Integers):
+        flat = tuple(int(word) for word in part.split("x"))
+    elif isinstance(part, range | Integers):
         return None
-    flat = tuple(_flattened(name, part))
+    else:
+        flat = tuple(_flattened(name, part))
     if len(flat) == 1:
         return flat * count
     if count == 4 and len(flat) == 2:
