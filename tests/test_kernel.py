@@ -54,7 +54,7 @@ EVERYTHING = {"strides": (2, 1), "padding": PADDING, "dilations": (1, 2), "group
         (Callable(), {"pads": PADDING}),
         (lambda x, w, **rest: echo(x, w, **rest), EVERYTHING),
         (echo, EVERYTHING),
-        (functools.partial(full, groups=1), EVERYTHING),
+        (functools.partial(full, groups=2), EVERYTHING),
         (functools.wraps(plain)(lambda *args, **rest: echo(*args, **rest)), {}),
         (lambda x, w, /, strides: echo(x, w, strides=strides), {"strides": (2, 1)}),
     ],

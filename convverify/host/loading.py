@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -127,17 +128,39 @@ def _told(error: BaseException) -> str:
 def describe(function: Callable[..., Any]) -> dict[str, Any]:
     """Return what a function's signature and attributes say, as plain data.
 
-    `parameters` is None for a builtin or C function without a signature; else (name, kind, whether it has a default) of each.
+    `parameters` is None for a builtin or C function without a signature; else (name, kind, whether it has a default, the default) of each.
+    `fixed` is what a `functools.partial` fixes; `where` whether the domain has a condition, which only this process can call.
     """
     try:
         signature = inspect.signature(function)
-        parameters = [[p.name, p.kind.name, p.default is not p.empty] for p in signature.parameters.values()]
+        parameters = [[p.name, p.kind.name, p.default is not p.empty, _default(p)] for p in signature.parameters.values()]
         shown = str(signature)[:300]
     except (TypeError, ValueError):
         parameters, shown = None, ""
-    said = {name: _plain(getattr(function, name)) for name in _ATTRIBUTES if getattr(function, name, None) is not None}
-    name = getattr(function, "__name__", type(function).__name__)
-    return {"name": str(name)[:200], "parameters": parameters, "signature": shown, "attributes": said}
+    said: dict[str, Any] = {}
+    fixed: dict[str, Any] = {}
+    inner = function
+    while True:
+        for name in _ATTRIBUTES:
+            if name not in said and getattr(inner, name, None) is not None:
+                said[name] = getattr(inner, name)
+        if not isinstance(inner, functools.partial):
+            break
+        fixed = {str(key): _plain(value) for key, value in inner.keywords.items()} | fixed
+        inner = inner.func
+    domain = said.get("domain")
+    where = isinstance(domain, dict) and callable(domain.get("where"))
+    if where:
+        said["domain"] = {key: value for key, value in domain.items() if key != "where"}
+    name = getattr(inner, "__name__", type(function).__name__)
+    return {
+        "name": str(name)[:200], "parameters": parameters, "signature": shown, "fixed": fixed, "where": where,
+        "attributes": {key: _plain(value) for key, value in said.items()},
+    }  # fmt: skip
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    return None if parameter.default is parameter.empty else _plain(parameter.default)
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.operands.fills import styles
-from convverify.operands.layouts import PLAIN, layouts
+from convverify.operands.layouts import PLAIN, layouts, mixed
 from convverify.operands.placing import Memory, Operand, place, values_of
 from convverify.problems.dtypes import FORMATS, numpy_dtype
 from convverify.problems.problem import Problem, split_tokens
@@ -74,8 +74,8 @@ class Case:
         """Return x and w placed in memory (new, by default), their axes permuted to the order that the kernel takes."""
         x, w = self.values()
         return (
-            place(x.transpose(axes[0]), self.layouts[0], _mixed(2 * self.seed), memory),
-            place(w.transpose(axes[1]), self.layouts[1], _mixed(2 * self.seed + 1), memory),
+            place(x.transpose(axes[0]), self.layouts[0], mixed(2 * self.seed), memory),
+            place(w.transpose(axes[1]), self.layouts[1], mixed(2 * self.seed + 1), memory),
         )
 
     def with_(self, **changes: Any) -> Case:
@@ -128,14 +128,6 @@ class Case:
                 if math.isfinite(value) and abs(value) > FORMATS[problem.dtype].largest:
                     raise ValueError(f"{name}[{','.join(map(str, index))}] must be a number of {problem.dtype}, not {value!r}")
         return cls(problem, style, (names[0], names[1]), seed, tuple(elements["x"]), tuple(elements["w"]), calls)
-
-
-def _mixed(seed: int) -> int:
-    """Return 64 well-mixed bits of a seed (Steele, Lea and Flood 2014: the output function of SplitMix64)."""
-    bits = (seed + 0x9E3779B97F4A7C15) & _MASK
-    bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 & _MASK
-    bits = (bits ^ bits >> 27) * 0x94D049BB133111EB & _MASK
-    return bits ^ bits >> 31
 
 
 def _stage_of_given(case: Case) -> str:

@@ -247,6 +247,16 @@ class Problem:
         )  # fmt: skip
 
 
+def is_degenerate(problem: Problem) -> bool:
+    """Return whether an extent of x, w or the result is 0; it is, too, where the dilated kernel exceeds the padded image."""
+    return 0 in problem.x_shape or 0 in problem.w_shape or problem.is_empty
+
+
+def kind_of(padding: Padding) -> str:
+    """Return "VALID", "SAME" or "EXPLICIT"."""
+    return padding if isinstance(padding, str) else "EXPLICIT"
+
+
 def split_tokens(line: str) -> dict[str, str]:
     """Split 'key=value key=value' into {key: value}; ValueError for a word without '=' and for a key given twice."""
     pairs: dict[str, str] = {}
