@@ -47,7 +47,7 @@ _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 0.1  # that a batch should take at the most
 _REMEMBERED = 500  # cases that a host has been called on, from the last one back
 _BY_VALUE = ("exact_on_integers", "within_error_bound", "special_values")
-_DOUBTED_EVERY = 32  # cases, of which one is computed by the second definition, too
+_DOUBTED_EVERY, _DOUBTED = 32, 1 << 10  # one of so many cases is computed by the second definition, too, up to so many multiply-adds
 
 
 def shards_of(options: Options) -> list[tuple[int, int]]:
@@ -318,7 +318,7 @@ class Campaign:
 
     def _doubt(self, trial: Trial, *, always: bool) -> None:
         """Compute some cases by the second definition, too; where our two definitions do not agree nobody else is to blame."""
-        turn = always or not (trial.case.seed >> 7) % _DOUBTED_EVERY
+        turn = always or not ((trial.case.seed >> 7) % _DOUBTED_EVERY or trial.problem.macs > _DOUBTED)
         if not turn or trial.case.stage == "special" or not affordable(trial.problem):
             return
         values = trial.first_values.astype(np.float64) if trial.answered and trial.first_values is not None else None

@@ -103,10 +103,10 @@ class Session:
         """Take in what the host recorded of a batch, before its memory is used again."""
         if batch.collected:
             return
-        lines = [str(trial.case) for trial in batch.trials]
 
         def limit(case: int, step: int) -> float:
-            line = lines[min(case, len(lines) - 1)] if lines else ""
+            trials = batch.trials
+            line = str(trials[min(case, len(trials) - 1)].case) if trials else ""
             seconds = patience(self.timeout, line, self.warm_up) if line else self.timeout
             first = self.calls == 0 and case == 0 and step == 0
             return max(seconds * self.patience, FIRST * self.timeout if first else 0.0)

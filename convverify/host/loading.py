@@ -139,7 +139,7 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
         parameters, shown = None, ""
     said: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
-    inner = function
+    inner: Any = function
     while True:
         for name in _ATTRIBUTES:
             if name not in said and getattr(inner, name, None) is not None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-_EXTENT = 1 << 48
+_EXTENT, _AXES = 1 << 48, 32
 
 
 @dataclass(frozen=True)
@@ -111,22 +111,20 @@ def observe(record: Any, said: dict[str, Any], read: Read, dtype_of: Callable[[s
     try:
         if "error" in record:
             return Observation(error=_raised(record["error"]), seconds=_seconds(record.get("seconds", 0.0)))
-        seen = Observation(
-            type=_text(record["type"]), seconds=_seconds(record["seconds"]),
-            written=tuple((letter, how) for letter, _, how in (_text(item).partition(":") for item in record.get("written", ()))),
-            overlaps=tuple(_text(item) for item in record.get("overlaps", ())),
-            shares=tuple(_count(item) for item in record.get("shares", ())),
-            changed=tuple(_count(item) for item in record.get("changed", ())),
+        shape: tuple[int, ...] = ()
+        name, result = "", None
+        if "shape" in record:
+            shape, name = tuple(map(_count, record["shape"])), _text(record["dtype"])
+            if len(shape) > _AXES:
+                raise ValueError(f"a shape of {len(shape)} axes")
+            if record["copied"] is True:
+                result = _result(shape, name, said, read, dtype_of)
+        return Observation(
+            _text(record["type"]), result, shape, name, None, _seconds(record["seconds"]),
+            tuple([(letter, how) for letter, _, how in (_text(item).partition(":") for item in record.get("written", ()))]),
+            tuple(map(_text, record.get("overlaps", ()))), tuple(map(_count, record.get("shares", ()))),
+            tuple(map(_count, record.get("changed", ()))),
         )  # fmt: skip
-        if "shape" not in record:
-            return seen
-        shape, name = tuple(_count(extent) for extent in record["shape"]), _text(record["dtype"])
-        if len(shape) > 32:
-            raise ValueError("a shape of more than 32 axes")
-        values = vars(seen) | {"shape": shape, "dtype": name}
-        if record["copied"] is not True:
-            return Observation(**values)
-        return Observation(**values | {"result": _result(shape, name, said, read, dtype_of)})
     except (KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
         return Observation(nonsense=f"{type(error).__name__}: {' '.join(str(error).split())[:120]}")
 

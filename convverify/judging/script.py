@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from convverify.host.mapping import PAGE, Mapping
 from convverify.judging.kernel import Kernel
 from convverify.operands.case import Case
-from convverify.operands.placing import Array, Bytes, Operand, place
+from convverify.operands.placing import Array, Bytes, Operand, bare, place
 from convverify.problems.problem import Problem
 
 _WIDEST = 16  # bytes of an element of a result, of whatever dtype
@@ -62,7 +63,10 @@ class Plan:
     """The script of one case, step by step; each step has a key by which properties find what was observed."""
 
     def __init__(self, kernel: Kernel, case: Case, memory: Arena, values: tuple[Array, Array] | None = None) -> None:
-        """Lay out the case's operands, or `values` in their place (NHWC and HWIO), contiguous; raises NoRoom where they do not fit."""
+        """Lay out the case's operands, or `values` in their place (NHWC and HWIO), contiguous and without poison.
+
+        Raises NoRoom where they do not fit.
+        """
         self.kernel, self.case, self.memory = kernel, case, memory
         self.steps: dict[str, tuple[str, Any]] = {}
         self._operands: list[Operand] = []
@@ -70,7 +74,7 @@ class Plan:
         if values is None:
             self.x, self.w = case.operands(kernel.axes, memory)
         else:
-            self.x, self.w = (self.place(array.transpose(axes)) for array, axes in zip(values, kernel.axes, strict=True))
+            self.x, self.w = (bare(array.transpose(axes), memory) for array, axes in zip(values, kernel.axes, strict=True))
 
     def number(self, operand: Operand) -> int:
         """Return an operand's number in the script."""
@@ -116,7 +120,7 @@ class Plan:
         self.steps[key] = "threads", said
 
     def _said(self, x: Operand, w: Operand, problem: Problem) -> dict[str, Any]:
-        room = _WIDEST * max(1, int(np.prod(problem.output_shape)))
+        room = _WIDEST * max(1, math.prod(problem.output_shape))
         result, at = self.memory(room)
         result[: room // _WIDEST * dtype_of(problem.dtype).itemsize].fill(_UNWRITTEN)
         return {"x": self.number(x), "w": self.number(w), "args": self.kernel.arguments(problem), "out": at, "room": room}

@@ -9,6 +9,7 @@ True
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from dataclasses import dataclass, replace
@@ -46,7 +47,7 @@ class Case:
     w_elements: Elements = ()
     calls: int = 1
 
-    @property
+    @functools.cached_property
     def stage(self) -> str:
         """ "exact", "rounding" or "special": how the values are judged."""
         if self.style == "given":
@@ -83,6 +84,10 @@ class Case:
         return replace(self, **changes)
 
     def __str__(self) -> str:
+        return self._line
+
+    @functools.cached_property
+    def _line(self) -> str:
         parts = [str(self.problem), f"values={self.style}"]
         if not self.is_plain:
             parts.append(f"layouts={','.join(self.layouts)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import mmap
 import sys
 import threading
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.operands.fills import styles
-from convverify.operands.layouts import Choices, Placement, layouts
+from convverify.operands.layouts import SHARING, Choices, Placement, layouts
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
@@ -56,7 +57,7 @@ def random_bits(seed: int, count: int) -> npt.NDArray[np.uint64]:
 
 def values_of(problem: Problem, style: str, seed: int) -> tuple[Array, Array]:
     """Return C-contiguous x (NHWC) and w (HWIO) of the problem's dtype, filled in `style` from `seed`."""
-    size_x, size_w = int(np.prod(problem.x_shape)), int(np.prod(problem.w_shape))
+    size_x, size_w = math.prod(problem.x_shape), math.prod(problem.w_shape)
     bits = random_bits(seed, size_x + size_w + 1)
     x, w = styles[style].function(
         problem, bits[1 : 1 + size_x].reshape(problem.x_shape), bits[1 + size_x :].reshape(problem.w_shape), Choices(int(bits[0]))
@@ -82,7 +83,7 @@ class Operand:
     fences: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        self._same, self._now = self._elements(self.memory), self.values
+        self._now = self.values
         self._form = _form_of(self.array)
         self._snapshot = self.memory.tobytes()
 
@@ -97,7 +98,7 @@ class Operand:
             return "form"
         if self.memory.tobytes() == self._snapshot:
             return ""
-        unchanged = self._same.tobytes() == self._now.tobytes()
+        unchanged = self._elements(self.memory).tobytes() == self._now.tobytes()
         return "outside" if unchanged else "inside"
 
     def overlaps(self, other: Array) -> bool:
@@ -109,7 +110,7 @@ class Operand:
 
         Raises ValueError where that would leave the memory.
         """
-        count = int(np.prod(self.array.shape)) * self.array.itemsize
+        count = self.array.nbytes
         if self.start + count > self.memory.size:
             raise ValueError("the operand's memory ends before a contiguous array would")
         return self.memory[self.start : self.start + count].copy().view(self.array.dtype).reshape(self.array.shape)
@@ -127,7 +128,7 @@ class Operand:
 
     def forget(self) -> None:
         """Let go of the memory: the values stay."""
-        self.array, self.memory, self._same, self._snapshot = self.values, self.memory[:0], self.values, b""
+        self.array, self.memory, self._snapshot = self.values, self.memory[:0], b""
 
     def said(self) -> dict[str, Any]:
         """Return what a host is told of the operand."""
@@ -152,7 +153,7 @@ def place(values: Array, layout: str, bits: int, memory: Memory | None = None) -
     provide = memory or _own
     if placement.owner and values.size:
         owner = placement.owner
-        whole, at = provide(int(np.prod(owner)) * itemsize, False)
+        whole, at = provide(math.prod(owner) * itemsize, False)
         start = placement.offset
         whole.view(f"u{itemsize}").fill(_nan_pattern(values.dtype))
     elif placement.guard:
@@ -170,9 +171,17 @@ def place(values: Array, layout: str, bits: int, memory: Memory | None = None) -
         if stride == 0 and values.shape[axis] > 1:
             values = values.take([0], axis=axis)
     array[...] = values
-    logical = np.array(array, order="C")
+    logical = np.array(array, order="C") if layout in SHARING else np.ascontiguousarray(values)
     array.flags.writeable = placement.writeable
     return Operand(array, logical, whole, at, start, owner, fences)
+
+
+def bare(values: Array, memory: Memory) -> Operand:
+    """Return `values` copied into memory, contiguous and with nothing around them: for who is trusted not to write there."""
+    whole, at = memory(values.nbytes, False)
+    array = np.ndarray(values.shape, values.dtype, buffer=whole)
+    array[...] = values
+    return Operand(array, array, whole, at)
 
 
 def _own(size: int, fenced: bool) -> tuple[Bytes, int]:

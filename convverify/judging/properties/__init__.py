@@ -9,6 +9,7 @@ does so on one case in n (calls are dear); `stages` names the stages of values t
 from __future__ import annotations
 
 import functools
+import math
 
 from convverify.judging.findings import NOT_JUDGED, Finding, NotJudged, Verdict
 from convverify.judging.script import Arena
@@ -28,13 +29,23 @@ def in_order() -> tuple[Entry, ...]:
 
 def chosen(trial: Trial, names: tuple[str, ...] | None) -> list[Entry]:
     """Return the properties that are for a trial: for its stage, and where it is not thorough, for its turn; `names` restricts them."""
-    stage, number = trial.case.stage, trial.case.seed >> 3
+    return _chosen(trial.case.stage, names, -1 if trial.thorough else (trial.case.seed >> 3) % _turns())
+
+
+@functools.cache
+def _turns() -> int:
+    """Return the number of cases after which properties take turns again."""
+    return math.lcm(*(entry.traits.get("every", 1) for entry in in_order()))
+
+
+@functools.cache
+def _chosen(stage: str, names: tuple[str, ...] | None, turn: int) -> list[Entry]:
     return [
         entry
         for entry in in_order()
         if (names is None or entry.name in names)
         and stage in entry.traits.get("stages", (stage,))
-        and (trial.thorough or not number % entry.traits.get("every", 1))
+        and (turn < 0 or not turn % entry.traits.get("every", 1))
     ]
 
 
@@ -44,9 +55,9 @@ def prepare(trial: Trial, memory: Arena, names: tuple[str, ...] | None = None) -
     Raises NoRoom where that does not fit the memory.
     """
     plan = trial.lay_out(memory)
-    for entry in sorted(chosen(trial, names), key=lambda entry: entry.traits.get("turn", 0)):
-        if calls := entry.traits.get("calls"):
-            calls(trial, plan)
+    calling = [entry.traits for entry in chosen(trial, names) if "calls" in entry.traits]
+    for traits in sorted(calling, key=lambda traits: traits.get("turn", 0)):
+        traits["calls"](trial, plan)
 
 
 def judge(trial: Trial, names: tuple[str, ...] | None = None) -> tuple[dict[str, bool], Finding | None]:
