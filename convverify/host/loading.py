@@ -149,8 +149,9 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
         fixed = {str(key): _plain(value) for key, value in inner.keywords.items()} | fixed
         inner = inner.func
     domain = said.get("domain")
-    where = isinstance(domain, dict) and callable(domain.get("where"))
-    if where:
+    where = False
+    if isinstance(domain, dict) and callable(domain.get("where")):
+        where = True
         said["domain"] = {key: value for key, value in domain.items() if key != "where"}
     name = getattr(inner, "__name__", type(function).__name__)
     return {
