@@ -15,6 +15,7 @@ _install_aliases()
 
 _PLACES = {
     "Case": "convverify.operands.case",
+    "Domain": "convverify.problems.domain",
     "NotVerified": "convverify.testing",
     "Options": "convverify.campaign.options",
     "Problem": "convverify.problems.problem",
@@ -28,6 +29,7 @@ _PLACES = {
     "conv2d_matmul_offsets": "convverify.kernels.matmul_offsets",
     "conv2d_winograd_2x2": "convverify.kernels.winograd",
     "conv2d_winograd_4x4": "convverify.kernels.winograd",
+    "domain": "convverify.problems.domain",
     "kernel_test": "convverify.testing",
     "make_kernel": "convverify.judging.kernel",
     "problems": "convverify.generation.strategies",

@@ -15,6 +15,7 @@ from convverify.generation import corpus
 from convverify.judging.kernel import DATA_FORMATS, make_kernel
 from convverify.naming import is_nameable, target_of
 from convverify.operands.case import Case
+from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
 from convverify.targets import TargetError, locate, resolve, stop_if_loading
 
@@ -138,6 +139,11 @@ def _value(name: str, kind: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
         return value
+    if name == "domain" and not isinstance(value, str):
+        declared = Domain.of(value)
+        if declared.where is not None:
+            raise ValueError("domain: where must be declared on the function, as @convverify.domain(where=...) does")
+        return str(declared)
     if not isinstance(value, str | Path):
         raise TypeError(f"{name} must be a string, not {value!r}")
     if name == "data_format":

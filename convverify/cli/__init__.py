@@ -159,6 +159,15 @@ def _shared(command: Any) -> Any:
     shell_complete=_complete("dtypes"),
     help="float16, bfloat16, float32, float64 (default: float32,float64).",
 )
+@click.option(
+    "--domain",
+    default="",
+    metavar="LINE",
+    help="Which problems the kernel is for, as in 'strides=equal kernel=square channels=8n'; within what it declares.",
+)
+@click.option(
+    "--degenerate/--no-degenerate", default=True, help="Try problems with an extent of 0, or a kernel larger than the padded image, too."
+)
 @click.option("--max-macs", type=int, default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
 @click.option("--workers", default="1", callback=_workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
 @click.option("--python", metavar="FILE", help="Call the kernel in this interpreter's environment, which needs NumPy alone.")
