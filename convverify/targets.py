@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convverify.campaign.options import Options
+from convverify.cheats import cheats
 from convverify.host import boot, loading
 from convverify.host.process import Place
 from convverify.judging.kernel import Kernel, make_kernel
@@ -22,7 +23,7 @@ from convverify.references._packages import missing
 from convverify.registry import Entry, Registry
 from convverify.unusual import unusual
 
-SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual)
+SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual, cheats)
 
 
 class TargetError(ValueError):

@@ -67,7 +67,7 @@ def _complete(*kinds: str) -> Any:
     return complete
 
 
-_complete_target = _complete("kernels", "references", "mutants", "unusual")
+_complete_target = _complete("kernels", "references", "mutants", "unusual", "cheats")
 
 
 def _workers(context: click.Context, parameter: click.Parameter, text: str) -> int:
@@ -287,10 +287,12 @@ def report(results: str, machine: str, factor: float | None, output: str) -> Non
 
 @main.command("list")
 @click.argument(
-    "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "unusual", "suites"])
+    "what",
+    required=False,
+    type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "unusual", "cheats", "suites"]),
 )
 def list_(what: str | None) -> None:
-    """Show what can be named: kernels, references, properties, values, layouts, suites, mutants, unusual kernels."""
+    """Show what can be named: kernels, references, properties, values, layouts, suites, mutants, unusual kernels, cheats."""
     from convverify.reporting.plain import show_registries
 
     show_registries(what)
