@@ -135,7 +135,7 @@ def _value(name: str, kind: str, value: Any) -> Any:
         if isinstance(value, str) or not hasattr(value, "__float__"):
             raise TypeError(f"{name} must be a number, not {value!r}")
         return float(value)
-    if kind == "bool":
+    if kind.startswith("bool"):
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
         return value

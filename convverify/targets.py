@@ -23,6 +23,7 @@ from convverify.references._packages import missing
 from convverify.registry import Entry, Registry
 from convverify.unusual import unusual
 
+_WHOLE = "degenerate=yes"  # what ships is right on problems of every kind, or is refuted where it is not
 SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual, cheats)
 
 
@@ -45,6 +46,7 @@ class Located:
     place: Place
     data_format: str | None = None
     accuracy: str | None = None
+    domain: str = ""
 
 
 def locate(target: str) -> Located:
@@ -63,7 +65,10 @@ def locate(target: str) -> Located:
             _require_packages(target)
             load = entry.traits.get("load")
             prepare = (load.__module__, load.__qualname__) if load else None
-            return Located(target, Place(*_place_of(entry), prepare), entry.traits.get("data_format"), entry.traits.get("accuracy"))
+            traits = entry.traits
+            return Located(
+                target, Place(*_place_of(entry), prepare), traits.get("data_format"), traits.get("accuracy"), traits.get("domain", _WHOLE)
+            )
     names = ", ".join(name for registry in SHIPPED[:2] for name in registry.names())
     raise TargetError(f"target {target!r} is unknown; give module:function, file.py:function, or one of {names} (or a mutant)")
 
@@ -100,7 +105,9 @@ def find_kernel(target: str, *, data_format: str | None = None, accuracy: str | 
     except loading.LoadError as error:
         raise TargetError(str(error)) from None
     try:
-        return make_kernel(function, target, data_format=data_format or located.data_format, accuracy=accuracy or located.accuracy)
+        return make_kernel(
+            function, target, data_format=data_format or located.data_format, accuracy=accuracy or located.accuracy, domain=located.domain
+        )
     except (TypeError, ValueError) as error:
         raise TargetError(f"target {target!r}: {error}") from None
 

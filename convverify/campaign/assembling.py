@@ -28,6 +28,8 @@ class LocatedKernel(Protocol):
     def data_format(self) -> str | None: ...
     @property
     def accuracy(self) -> str | None: ...
+    @property
+    def domain(self) -> str: ...
 
 
 def host_of(target: LocatedKernel | Kernel, options: Options) -> AnyHost:
@@ -43,9 +45,11 @@ def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -
     Raises CannotLoad, TypeError or ValueError, in one sentence.
     """
     if isinstance(target, Kernel):
-        return target
-    host.ready(float("inf"))
-    return _described(host, target, options.data_format, options.accuracy)
+        kernel = target
+    else:
+        host.ready(float("inf"))
+        kernel = _described(host, target, options.data_format, options.accuracy)
+    return kernel.within(options.explored(kernel.domain))
 
 
 def references_of(
@@ -70,7 +74,8 @@ def references_of(
 def _described(host: AnyHost, located: LocatedKernel, data_format: str | None = None, accuracy: str | None = None) -> Kernel:
     try:
         return kernel_of(
-            host.described, located.name, data_format=data_format or located.data_format, accuracy=accuracy or located.accuracy
-        )
+            host.described, located.name, data_format=data_format or located.data_format, accuracy=accuracy or located.accuracy,
+            domain=located.domain,
+        )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise type(error)(f"target {located.name!r}: {error}") from None

@@ -7,11 +7,12 @@ same work.
 
 from __future__ import annotations
 
+import itertools
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,9 +36,11 @@ from convverify.judging.trial import Trial
 from convverify.operands.case import Case
 from convverify.operations.doubt import who_stands_alone
 from convverify.operations.forward_by_scattering import affordable, scatter
-from convverify.problems.problem import Problem
+from convverify.problems.domain import APART
+from convverify.problems.problem import Problem, is_degenerate
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
+DEGENERATE = 1 << 30  # the shard of degenerate problems
 _CASES, _FEWER_CASES = 4, 2  # on each problem: drawing one, and a reference's first call on it, cost as much as two small cases
 _SMALL = 1 << 14  # multiply-adds, up to which a case is small
 _SLOW_BUDGET = 1 << 14
@@ -51,9 +54,12 @@ _DOUBTED_EVERY, _DOUBTED = 32, 1 << 10  # one of so many cases is computed by th
 
 
 def shards_of(options: Options) -> list[tuple[int, int]]:
-    """Return (number, problems to draw) of every shard; shard 0 is all that is not random."""
-    full, rest = divmod(0 if options.suite or options.problems else options.max_examples, SHARD)
-    return [(0, 0)] + [(number + 1, SHARD) for number in range(full)] + ([(full + 1, rest)] if rest else [])
+    """Return (number, problems to draw) of every shard; shard 0 is all that is not random, DEGENERATE what comes last."""
+    if options.suite or options.problems:
+        return [(0, 0)]
+    full, rest = divmod(options.max_examples, SHARD)
+    random = [(number + 1, SHARD) for number in range(full)] + ([(full + 1, rest)] if rest else [])
+    return [(0, 0), *random, (DEGENERATE, min(SHARD, options.max_examples // 10))]
 
 
 class _Stop(BaseException):
@@ -87,6 +93,7 @@ class Campaign:
         self.options, self.session, self.references, self.emit, self.take = options, session, references, emit, take
         self.kernel: Kernel = session.kernel
         self.statistics = statistics
+        self.dtypes = self.kernel.domain.dtypes
         self._seen: set[int] = set()
         self._recent: deque[str] = deque(maxlen=_REMEMBERED)
         self._pending = _Pending()
@@ -133,34 +140,44 @@ class Campaign:
                 self._try(case, number)
             self._flush(whole=True)
         self._edges = True
-        if len(shards) > 1:
+        if len(shards) > 2:
             self.emit(Phase("random"))
         for shard, count in shards[1:]:
             if self.take(shard):
-                self._random(shard, count)
+                if shard == DEGENERATE:
+                    self._degenerate(shard, count)
+                else:
+                    self._random(shard, count, degenerate=False)
                 self._flush(whole=True)
         self._wait_for_references()
+
+    def _degenerate(self, shard: int, count: int) -> None:
+        if self.kernel.domain.degenerate:
+            self.emit(Phase("degenerate"))
+            for number, case in enumerate(corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=True)):
+                self._try(case, (shard << 16) + number)
+            self._random(shard, count, degenerate=True)
 
     # Where cases come from.
 
     def _fixed_cases(self) -> Iterator[Case]:
         self.emit(Phase("corpus"))
         for case in corpus.load(self.options.directory, self.options.target):
-            if self.kernel.explores(case.problem) and case.problem.dtype in self.options.dtypes:
+            if self.kernel.explores(case.problem):
                 yield case
         if self.options.problems or self.options.suite:
             self.emit(Phase("suite"))
             yield from self._suite_cases()
         else:
             self.emit(Phase("corners"))
-            yield from corner_cases(self.kernel, self.options.dtypes, self.max_macs)
+            yield from corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=False)
 
     def _suite_cases(self) -> Iterator[Case]:
         for problem in self._suite_problems():
-            if not self.kernel.explores(problem):
+            if not self.kernel.explores(problem.with_(dtype=self.dtypes[0])):
                 self.statistics.unsupported += 1
                 continue
-            for dtype in self.options.dtypes:
+            for dtype in self.dtypes:
                 yield from cases_of(problem.with_(dtype=dtype), self.options.seed, 6 if self.options.suite else 24)
 
     def _suite_problems(self) -> Iterable[Problem]:
@@ -170,18 +187,14 @@ class Campaign:
 
             yield from (layer.problem for layer in find_suite(self.options.suite, self.options.batch))
 
-    def _random(self, shard: int, count: int) -> None:
-        from convverify.generation.drawing import draw_problems
+    def _random(self, shard: int, count: int, *, degenerate: bool) -> None:
+        from convverify.generation.drawing import drawn_problems
 
-        done = 0
-
-        def each(problem: Problem, seed: int) -> None:
-            nonlocal done
-            done += 1
-            for case in cases_of(problem, seed, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
-                self._try(case, (shard << 16) + done)
-
-        draw_problems(self.kernel, self.options.dtypes, self.max_macs, (self.options.seed << 20) + shard, count, each)
+        seed = (self.options.seed << 31) + shard
+        drawn = drawn_problems(self.kernel.domain, self.dtypes, self.max_macs, seed, degenerate=degenerate)
+        for number, (problem, bits) in enumerate(itertools.islice(drawn, count)):
+            for case in cases_of(problem, bits, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
+                self._try(case, (shard << 16) + number)
 
     # The pipeline.
 
@@ -258,22 +271,23 @@ class Campaign:
         self._recent.append(line)
         self._count(trial, judged)
         if finding is not None:
-            self._found(line, finding, number)
+            self._found(line, finding, number, trial.problem)
         elif trial.case.stage == "rounding" and trial.answered:
             self.statistics.measure(trial.case, trial.accuracy())
         self._doubt(trial, always=finding is not None)
-        if finding is None and trial.answered and not trial.problem.is_empty:
-            self._praise(trial, line, judged)
+        if trial.answered and not trial.problem.is_empty:
+            if any(judged.get(name) for name in _BY_VALUE):
+                self.statistics.count_result(trial.case)
+            if finding is None:
+                self._sample_for_a_script(trial, line)
         if finding is None and self.references.all and trial.case.stage != "special" and trial.answered and self._asks_references:
             trial.forget()
             self.references.enqueue(trial)
         if self._findings:
             self._since_finding += 1
 
-    def _praise(self, trial: Trial, line: str, judged: dict[str, bool]) -> None:
-        """Count a right result with elements, and keep some of the cases for a script to run."""
-        if any(judged.get(name) for name in _BY_VALUE):
-            self.statistics.count_result(trial.case)
+    def _sample_for_a_script(self, trial: Trial, line: str) -> None:
+        """Keep some of the cases on which the kernel is right, for a script to run."""
         if suits(trial.case, self.kernel):
             self._suited += 1
             if len(self._sample) < CASES:
@@ -299,12 +313,15 @@ class Campaign:
         for mention in set(trial.mentions):
             statistics.mentions[mention] += 1
 
-    def _found(self, line: str, finding: Finding, number: int) -> None:
+    def _found(self, line: str, finding: Finding, number: int, problem: Problem) -> None:
         history = () if finding.property in self._refuted else tuple(self._recent)[:-1]
         self._refuted.add(finding.property)
-        self._tell_found(Found(line, finding.property, finding.sentence, number, history))
+        self._tell_found(Found(line, finding.property, finding.sentence, number, history), problem)
 
-    def _tell_found(self, found: Found) -> None:
+    def _tell_found(self, found: Found, problem: Problem) -> None:
+        if self.kernel.domain.degenerate == APART and is_degenerate(problem):
+            self.emit(replace(found, apart=True))
+            return
         if not self._findings:
             self._first_found = time.perf_counter()
         self._findings += 1
@@ -364,7 +381,7 @@ class Campaign:
             if not trial.problem.is_empty:
                 self.statistics.results.update(f"reference {name}" for name in trial.theirs)
         elif isinstance(verdict, Finding):
-            self._found(str(trial.case), verdict, 0)
+            self._found(str(trial.case), verdict, 0, trial.problem)
 
     def reference_fault(self, fault: ReferenceFault) -> None:
         """Tell of a reference's fault, once for each kind."""
@@ -388,7 +405,7 @@ class Campaign:
             if died is not None:
                 self._recent.clear()
                 self._count_death(suspect)
-                self._tell_found(Found(line, "completes", str(died), number, before, died.kind))
+                self._tell_found(Found(line, "completes", str(died), number, before, died.kind), suspect.problem)
                 self.session.fresh()
                 return
             if not history:
@@ -434,7 +451,7 @@ class Campaign:
 
     def _budget(self) -> tuple[float, int, float]:
         """Return the kernel's multiply-adds a second on a small problem, the budget that goes with it, and its seconds of warming up."""
-        problem = self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6, dtype=self.options.dtypes[0]))
+        problem = self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6, dtype=self.dtypes[0]))
         trial = Trial(self.kernel, Case(problem, "integers"), times=self.statistics.times, thorough=False)
         self._numbers[id(trial)] = 0
 

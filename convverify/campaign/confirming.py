@@ -15,7 +15,7 @@ from convverify.campaign.report import Counterexample
 from convverify.generation.companions import companion
 from convverify.host.process import HUNG, CannotLoad
 from convverify.operands.case import Case
-from convverify.problems.problem import Problem
+from convverify.problems.problem import Problem, is_degenerate
 
 _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
@@ -168,16 +168,22 @@ class Confirmation:
         timeout = 0.5 if what.died else 0.0
         fresh = bool(what.history) or what.case.calls > 1 or what.property in _REMEMBERING
 
-        dtypes = {*self.options.dtypes, what.case.problem.dtype}
+        def fails(candidate: Case) -> bool | None:
+            refused = False
+            for _ in range(3 if what.property == "threads" else 1):
+                if fresh:
+                    self.prober.fresh()
+                probe = self._probe(candidate, what, timeout=timeout)
+                if what.seen(probe):
+                    return True
+                refused = probe.refused or probe.too_large
+            return None if refused else False
 
-        def fails(candidate: Case) -> bool:
-            if candidate.problem.dtype not in dtypes:
-                return False
-            if fresh:
-                self.prober.fresh()
-            return any(what.seen(self._probe(candidate, what, timeout=timeout)) for _ in range(3 if what.property == "threads" else 1))
-
-        return minimize(what.case, fails, min(seconds, 2.5) if what.died else seconds, values=what.property in _VALUES and not what.history)
+        kernel = self.prober.session.kernel
+        return minimize(
+            what.case, fails, min(seconds, 2.5) if what.died else seconds, values=what.property in _VALUES and not what.history,
+            domain=kernel.domain if is_degenerate(what.case.problem) else kernel.domain.ordinary,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

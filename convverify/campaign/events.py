@@ -40,7 +40,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Found:
-    """A case has refuted a property; `death` is how the kernel's process ended, where it did (a kind of `host.process`)."""
+    """A case has refuted a property; `death` is how the kernel's process ended, where it did (a kind of `host.process`);
+    `apart` says that the case is degenerate, and that such cases do not refute this kernel."""
 
     case: str
     property: str
@@ -48,6 +49,7 @@ class Found:
     number: int = 0
     history: tuple[str, ...] = ()
     death: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from convverify.campaign.options import Options
 from convverify.campaign.statistics import Statistics
 from convverify.judging.kernel import Kernel
+from convverify.problems.domain import Domain
 
 LEAST = 20  # results of each kind
 
@@ -30,7 +31,7 @@ def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finis
         )
     asked = [f"reference {name}" for name in options.references if name != kernel.name] if _asks_references(options) else []
     if not fixed:
-        asked += [f"dtype {dtype}" for dtype in options.dtypes] + list(kernel.keywords)
+        asked += [f"dtype {dtype}" for dtype in kernel.domain.dtypes] + [name for name in kernel.keywords if _varies(kernel.domain, name)]
         asked += [f"stage {stage}" for stage, name in _VALUES.items() if options.properties is None or name in options.properties]
     least = min(LEAST, results["all"]) if fixed else LEAST
     missing = {name: results[name] for name in asked if results[name] < least}
@@ -39,6 +40,16 @@ def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finis
     told = ", ".join(f"{count or 'no'} result{'s' if count != 1 else ''} with {name}" for name, count in missing.items())
     refused = f" ({statistics.unsupported} cases were refused with NotImplementedError)" if statistics.unsupported else ""
     return f"too little was judged: {told}, where {least} of each are asked for{refused}; {_remedy(missing)}"
+
+
+def _varies(domain: Domain, name: str) -> bool:
+    """Return whether a parameter can be other than neutral in a domain."""
+    if name == "padding":
+        return domain.padding != ("VALID",)
+    if name == "groups":
+        return not (domain.groups.numbers is not None and domain.groups.numbers.only == 1 and not domain.groups.depthwise)
+    only = getattr(domain, name).only
+    return bool(only != (1, 1))
 
 
 def _asks_references(options: Options) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convverify.judging.kernel import ACCURACIES, DATA_FORMATS
-from convverify.problems.domain import Domain
+from convverify.problems.domain import APART, Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
 
 DEFAULT_BUDGET = 1 << 18
@@ -21,7 +21,8 @@ class Options:
 
     max_examples counts problems drawn at random; max_time and timeout are in seconds, memory_limit in MiB; max_macs limits the
     multiply-adds of one problem (0: found by timing the kernel); domain narrows, in one line, what the kernel declares; degenerate says
-    whether problems with an extent of 0, or a kernel larger than the padded image, are tried.  Raises ValueError naming the option.
+    whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out (False), or are tried
+    and reported apart (None).  Raises ValueError naming the option.
     """
 
     target: str
@@ -44,7 +45,7 @@ class Options:
     corpus: str = ".convverify"
     python: str | None = None
     domain: str = ""
-    degenerate: bool = True
+    degenerate: bool | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("max_examples", 0), ("seed", 0), ("memory_limit", 64), ("workers", 1), ("max_macs", 0), ("batch", 1)):
@@ -88,7 +89,9 @@ class Options:
         """
         narrowed = declared.intersect(Domain.of(self.domain))
         named = set(narrowed.dtypes) < set(FORMATS) and self.dtypes == DEFAULT_DTYPES
-        return narrowed.intersect(Domain(dtypes=narrowed.dtypes if named else self.dtypes, degenerate=self.degenerate))
+        return narrowed.intersect(
+            Domain(dtypes=narrowed.dtypes if named else self.dtypes, degenerate=APART if self.degenerate is None else self.degenerate)
+        )
 
     @property
     def directory(self) -> Path:

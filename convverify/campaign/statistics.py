@@ -73,11 +73,9 @@ class Statistics:
     def count(self, case: Case, judged: dict[str, bool]) -> None:
         """Add one case and what was judged on it."""
         self.cases += 1
-        self.stages[case.stage] += 1
         for name, was in judged.items():
             if was:
                 self.judged[name] += 1
-        self.crosses.update(_crosses_of(features_of(case)))
         if not self.cases % self.sizes_every:
             self.sizes.append((case.problem.macs, case.problem.terms))
             if len(self.sizes) > _SIZES:
@@ -86,6 +84,8 @@ class Statistics:
     def count_result(self, case: Case) -> None:
         """Add a result with elements that was judged by its values."""
         problem = case.problem
+        self.stages[case.stage] += 1
+        self.crosses.update(_crosses_of(features_of(case)))
         self.results["all"] += 1
         self.results[f"dtype {problem.dtype}"] += 1
         self.results[f"stage {case.stage}"] += 1

@@ -29,6 +29,7 @@ from convverify.judging.properties import in_order
 from convverify.judging.trial import Times, Trial
 from convverify.operands.case import Case
 from convverify.operands.layouts import PLAIN
+from convverify.problems.problem import degeneracy
 
 _REPORTED = 3  # counterexamples to distinct properties that are shown
 _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
@@ -56,6 +57,7 @@ class Verification:
         self._files: dict[str, str] = {}
         self._explained: set[str] = set()  # families of properties
         self._kernel: Kernel | None = None
+        self._apart: dict[tuple[str, str], Found] = {}
         self._sample: list[str] = []
         self._edges = True
         self._plain: Plainly | None = None
@@ -64,7 +66,9 @@ class Verification:
 
     def hear(self, event: Event) -> None:
         """Take note of an event and pass it on."""
-        if isinstance(event, Found):
+        if isinstance(event, Found) and event.apart:
+            self._keep_apart(event)
+        elif isinstance(event, Found):
             self.found.append(event)
             self._keep(event)
         elif isinstance(event, ReferenceWrong):
@@ -90,6 +94,11 @@ class Verification:
             self._files[found.case] = str(path)
         except OSError as error:
             self._warn(f"counterexamples cannot be kept in {str(self.options.directory)!r}: {error.strerror}")
+
+    def _keep_apart(self, found: Found) -> None:
+        """Keep one finding on degenerate problems for each property and kind of problem."""
+        key = found.property, degeneracy(Case.parse(found.case).problem)
+        self._apart.setdefault(key, found)
 
     def _warn(self, sentence: str) -> None:
         if sentence not in self.warnings:
@@ -247,7 +256,7 @@ class Verification:
         verdict, sentence = self._verdict(interrupted)
         return Report(
             verdict, self.options, self.statistics, tuple(self.counterexamples), tuple(self.reference_faults), self.started, sentence,
-            seconds, tuple(self.warnings), self.reason, environment(),
+            seconds, tuple(self.warnings), self.reason, environment(), tuple(self._apart.values()),
         )  # fmt: skip
 
     def _verdict(self, interrupted: bool) -> tuple[str, str]:

@@ -166,7 +166,9 @@ def _shared(command: Any) -> Any:
     help="Which problems the kernel is for, as in 'strides=equal kernel=square channels=8n'; within what it declares.",
 )
 @click.option(
-    "--degenerate/--no-degenerate", default=True, help="Try problems with an extent of 0, or a kernel larger than the padded image, too."
+    "--degenerate/--no-degenerate",
+    default=None,
+    help="Let problems with an extent of 0, or a kernel larger than the padded image, refute; or leave them out (default: apart).",
 )
 @click.option("--max-macs", type=int, default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
 @click.option("--workers", default="1", callback=_workers, show_default=True, metavar="N|auto", help="Processes that share the work.")

@@ -24,7 +24,8 @@ Where: TypeAlias = Callable[[Problem], bool]
 F = TypeVar("F", bound=Callable[..., Any])
 KINDS = ("VALID", "SAME", "EXPLICIT")
 _OTHER_NAMES = {"stride": "strides", "dilation": "dilations", "dtype": "dtypes", "pad": "pads"}
-_YES = {"yes": True, "true": True, "no": False, "false": False}
+APART = "apart"  # tried, and reported by themselves: what fails there does not refute
+_YES: Mapping[str, bool | str] = {"yes": True, "true": True, "no": False, "false": False, APART: APART}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Domain:
     in_channels: Integers
     out_channels: Integers
     groups: Groups
-    degenerate: bool
+    degenerate: bool | str
     where: Where | None
 
     def __init__(
@@ -105,7 +106,7 @@ class Domain:
         in_channels: Any = None,
         out_channels: Any = None,
         groups: Any = None,
-        degenerate: Any = True,
+        degenerate: Any = APART,
         where: Where | None = None,
     ) -> None:
         """Declare a domain; text, as on the command line, and Python's values mean the same.
@@ -122,7 +123,8 @@ class Domain:
         batch : which integers: 1, "1..8", "8n" (multiples), "8n:16..64", "odd", [1, 3, 5], range(1, 9)
         channels, in_channels, out_channels : which integers, of both operands or of one
         groups : which integers, "depthwise", or both: "1,depthwise"
-        degenerate : whether problems with an extent of 0, or with a kernel larger than the padded image, are among them
+        degenerate : whether problems with an extent of 0, or with a kernel larger than the padded image, are among them: True, False, or
+            "apart": they are tried, and what fails there is reported by itself
         where : a function that says of a problem whether it belongs to the domain, for what cannot be said otherwise
         """
         own: dict[str, Any] = {
@@ -140,8 +142,8 @@ class Domain:
             "degenerate": _YES.get(degenerate.lower(), degenerate) if isinstance(degenerate, str) else degenerate,
             "where": where,
         }
-        if not isinstance(own["degenerate"], bool):
-            raise TypeError(f"degenerate must be True or False, not {degenerate!r}")
+        if not isinstance(own["degenerate"], bool) and own["degenerate"] != APART:
+            raise TypeError(f"degenerate must be True, False or {APART!r}, not {degenerate!r}")
         if where is not None and not callable(where):
             raise TypeError(f"where must be a function of a problem, which only Python can declare, not {where!r}")
         for names, given in ((("kernel",), _positive("kernels", Tuples.of("kernels", kernels, 2))),
@@ -190,7 +192,8 @@ class Domain:
         return table
 
     def __str__(self) -> str:
-        words = [f"{name}={'no' if value is False else value}" for name, value in self.to_data().items()]
+        said = {False: "no", True: "yes"}
+        words = [f"{name}={said.get(value, value)}" for name, value in self.to_data().items()]
         if self.where is not None:
             words.append(f"where={getattr(self.where, '__name__', type(self.where).__name__)}")
         return " ".join(words) or "any"
@@ -215,7 +218,8 @@ class Domain:
                 raise ValueError(_nothing(name, ",".join(getattr(self, name)), ",".join(getattr(other, name))))
         for name in ("pads", "strides", "dilations", "kernel", "image", "batch", "in_channels", "out_channels", "groups"):
             common[name] = _both(name, getattr(self, name), getattr(other, name))
-        common["degenerate"] = self.degenerate and other.degenerate
+        both = {self.degenerate, other.degenerate}
+        common["degenerate"] = False not in both and (True in both or APART)
         if self.where is not other.where:
             conditions = [where for where in (self.where, other.where) if where is not None]
             common["where"] = conditions[0] if len(conditions) == 1 else _all_of(*conditions)
@@ -330,10 +334,10 @@ _CHECKS: Mapping[str, Callable[[Domain, Problem], bool]] = {
     "in_channels": lambda d, p: p.in_channels in d.in_channels,
     "out_channels": lambda d, p: p.out_channels in d.out_channels,
     "groups": lambda d, p: d.groups.admits(p.groups, p.in_channels),
-    "degenerate": lambda d, p: not is_degenerate(p),
+    "degenerate": lambda d, p: bool(d.degenerate) or not is_degenerate(p),
     "where": lambda d, p: d.holds(p),
 }
 _ANY: Mapping[str, Any] = {
-    "dtypes": ",".join(FORMATS), "padding": ",".join(KINDS), "degenerate": True,
+    "dtypes": ",".join(FORMATS), "padding": ",".join(KINDS), "degenerate": APART,
     **dict.fromkeys(("pads", "strides", "dilations", "kernel", "image", "batch", "in_channels", "out_channels", "groups"), "any"),
 }  # fmt: skip

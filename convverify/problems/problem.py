@@ -252,6 +252,17 @@ def is_degenerate(problem: Problem) -> bool:
     return 0 in problem.x_shape or 0 in problem.w_shape or problem.is_empty
 
 
+def degeneracy(problem: Problem) -> str:
+    """Return in words what makes a problem degenerate; "" for an ordinary one."""
+    for name, extent in (
+        ("no image", problem.batch), ("no pixels", problem.height * problem.width), ("no input channels", problem.in_channels),
+        ("no output channels", problem.out_channels),
+    ):  # fmt: skip
+        if not extent:
+            return name
+    return "a kernel larger than the padded image" if problem.is_empty else ""
+
+
 def kind_of(padding: Padding) -> str:
     """Return "VALID", "SAME" or "EXPLICIT"."""
     return padding if isinstance(padding, str) else "EXPLICIT"

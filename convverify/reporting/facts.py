@@ -5,6 +5,8 @@ from __future__ import annotations
 from convverify import __version__
 from convverify.campaign.options import Options
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.operands.case import Case
+from convverify.problems.problem import degeneracy
 from convverify.reporting.confidence import statement
 from convverify.reporting.picture import number_text
 from convverify.reporting.plain import one_line
@@ -25,12 +27,18 @@ def summary(report: Report) -> str:
     count = len(report.counterexamples)
     if not statistics.cases:  # a single case, replayed
         return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
-    text = f"{count} counterexample{'' if count == 1 else 's'} in {statistics.cases} cases on {statistics.problems} problems"
+    tried = f"{statistics.results['all']} judged cases" if report.verdict == VERIFIED else f"{statistics.cases} cases"
+    text = f"{count} counterexample{'' if count == 1 else 's'} in {tried} on {statistics.problems} problems"
+    if statistics.unsupported:
+        text += f", {statistics.unsupported} refused"
     text += f", {report.seconds:.1f} s"
     if report.verdict == INTERRUPTED:
         return f"{text}, before it was interrupted"
     if report.finished == "time" and report.verdict == VERIFIED:
         text += f" (stopped by --max-time {report.options.max_time:g})"
+    if report.degenerate and report.verdict == VERIFIED:
+        kinds = ", ".join(dict.fromkeys(degeneracy(Case.parse(found.case).problem) for found in report.degenerate))
+        text += f"; right on all ordinary problems, degenerate ones fail ({kinds})"
     return text
 
 

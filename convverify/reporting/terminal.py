@@ -124,6 +124,8 @@ def show(report: Report, console: Console) -> None:
     if report.reference_faults:
         console.print()
         _show_reference_faults(report, console)
+    for found in report.degenerate:
+        _prose(console, f"[yellow]degenerate[/]  {_safe(found.property)}: {_safe(found.sentence)}: {_safe(found.case)}")
     for warning in report.warnings:
         _prose(console, f"[yellow]note[/]  {_safe(warning)}")
     if report.statistics.cases:
