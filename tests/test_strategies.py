@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from convverify.generation.strategies import DEFAULT_MACS, EDGES, cases, fit_budget, problems
+from convverify.generation.budget import DEFAULT_MACS, fit_budget
+from convverify.generation.strategies import EDGES, cases, problems
 from convverify.judging.kernel import make_kernel
 from convverify.operands.case import Case
 from convverify.operands.fills import styles

@@ -16,7 +16,7 @@ from convverify.operands.case import Case, Elements
 from convverify.operands.layouts import PLAIN, SHARING
 from convverify.problems.domain import Domain
 from convverify.problems.dtypes import FORMATS
-from convverify.problems.problem import Problem
+from convverify.problems.problem import Problem, is_degenerate
 
 Fails: TypeAlias = Callable[[Case], bool | None]
 EXTENTS = ("batch", "height", "width", "in_channels", "kernel_height", "kernel_width", "out_channels")
@@ -56,7 +56,13 @@ def minimize(case: Case, fails: Fails, seconds: float, *, values: bool = True, d
     seconds : time to spend
     values : whether to simplify the operands, too (where the fault is in the numbers)
     domain : which problems may be tried; what would be smaller outside of it is brought inside
+
+    Notes
+    -----
+    What is not degenerate stays so: a fault that shows on ordinary problems is shown on one.
     """
+    if not is_degenerate(case.problem):
+        domain = domain.ordinary
     budget = _Budget(seconds)
     search = _Search(fails, domain, budget, {case: True}, {case})
     case = _shrink_problem(case, search)

@@ -107,8 +107,8 @@ def _checked(option: click.Option, value: Any) -> tuple[str, Any]:
         return ("" if isinstance(value, int) and not isinstance(value, bool) else "an integer"), value
     if kind is click.FLOAT:
         return ("" if isinstance(value, int | float) and not isinstance(value, bool) else "a number"), value
-    if option.name == "domain" and isinstance(value, dict):
-        return _domain(value)
+    if option.name == "domain" and not isinstance(value, str):
+        return _domain(value) if isinstance(value, dict) else ("a line of text or a table", value)
     if option.name == "workers":
         return ("" if value == "auto" or (type(value) is int and value > 0) else 'a number from 1, or "auto"'), str(value)
     return ("" if isinstance(value, str) else "a string"), value

@@ -30,6 +30,8 @@ def drawn_problems(
 
     `degenerate` is as for `problems`.  They end where nothing is found any more, as where degenerate ones are asked of a domain without.
     """
+    if degenerate and not domain.degenerate:
+        return
     one = st.tuples(problems(domain=domain, dtypes=dtypes, max_macs=max_macs, degenerate=degenerate), st.integers(0, 2**64 - 1))
     drawn: list[tuple[Problem, int]] = []
 

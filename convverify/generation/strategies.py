@@ -84,10 +84,18 @@ def problems(
         raise ValueError(f"padding must be a strategy or a selection of VALID, SAME and EXPLICIT, not {padding!r}")
     bounds = Domain(dtypes=tuple(dtypes), padding=named, groups=None if grouped else 1, degenerate=allow_empty)
     whole = Domain.of(domain).intersect(bounds)
+    if degenerate and not whole.degenerate:
+        raise ValueError(f"degenerate must not be True where the domain has no degenerate problem: {whole}")
     if whole.restrict(Problem(1, 8, 8, 8, 3, 3, 8)) is None:
         raise ValueError(f"the domain must have a problem to draw; none was found in {whole}")
     budget = default_budget(whole) if max_macs is None else max_macs
-    return _problems(_Plan.of(whole, strides, padding if named is None else None, dilations, budget, degenerate))
+    plan = _Plan.of(whole, strides, padding if named is None else None, dilations, budget, degenerate)
+
+    @st.composite
+    def problems(draw: Any) -> Problem:  # without arguments: Hypothesis shows them, and the plan is long
+        return _drawn(draw, plan)
+
+    return problems()
 
 
 def _simplest_first(pairs: Iterable[Sequence[int] | None]) -> st.SearchStrategy[Any]:
@@ -185,8 +193,7 @@ class _Plan:
         )
 
 
-@st.composite
-def _problems(draw: Any, plan: _Plan) -> Problem:
+def _drawn(draw: Any, plan: _Plan) -> Problem:
     for _ in range(_TRIES):
         drawn = _conventional(draw, plan) if draw(_CONVENTIONAL) else _unconventional(draw, plan)
         problem = plan.domain.ordinary.restrict(drawn)
