@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
 import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from convverify.campaign.options import Options
@@ -56,8 +59,9 @@ def locate(target: str) -> Located:
     """
     if ":" in target:
         place, _, attribute = target.rpartition(":")
+        place = place.rstrip(":")  # as pytest writes it: file.py::function
         if not place or not attribute:
-            raise TargetError(f"target {target!r} must be module:function or file.py:function")
+            raise TargetError(f"target {target!r} must be module:function or file.py:function{_functions_in(target.rstrip(':'))}")
         return Located(target, Place(place, attribute))
     for registry in SHIPPED:
         if target in registry:
@@ -69,8 +73,24 @@ def locate(target: str) -> Located:
             return Located(
                 target, Place(*_place_of(entry), prepare), traits.get("data_format"), traits.get("accuracy"), traits.get("domain", _WHOLE)
             )
+    if Path(target).suffix == ".py":
+        raise TargetError(f"target {target!r} names a file; say which function: {target}:NAME{_functions_in(target)}")
+    known = [name for registry in SHIPPED for name in registry.names()]
+    if close := difflib.get_close_matches(target, known, 1):
+        raise TargetError(f"target {target!r} is unknown; did you mean {close[0]!r}?")
     names = ", ".join(name for registry in SHIPPED[:2] for name in registry.names())
     raise TargetError(f"target {target!r} is unknown; give module:function, file.py:function, or one of {names} (or a mutant)")
+
+
+def _functions_in(file: str) -> str:
+    """Return in a clause what a source file defines that could be meant; "" where that cannot be told."""
+    try:
+        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return ""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    names = [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
+    return f"; it defines {', '.join(names[:12])}" if names else "; it defines no function"
 
 
 def _place_of(entry: Entry) -> tuple[str, str]:

@@ -125,7 +125,7 @@ def test_a_domain_prints_what_it_restricts_alone() -> None:
         ("batch=1 batch=2", "key 'batch' is given twice"),
         (3, "a domain must be declared by a line such as 'strides=equal batch=1' or a table, not 3"),
         ("where=even", "where must be a function of a problem, which only Python can declare, not 'even'"),
-        ({"degenerate": "perhaps"}, "degenerate must be True or False, not 'perhaps'"),
+        ({"degenerate": "perhaps"}, "degenerate must be True, False or 'apart', not 'perhaps'"),
         ({"padding": "FULL"}, "padding must be a selection of VALID, SAME, EXPLICIT, not 'FULL'"),
         ({"padding": 1}, "padding must be a selection of VALID, SAME, EXPLICIT, not 1"),
         ({"dtypes": []}, "dtypes must be a selection of float16, bfloat16, float32, float64, not []"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -49,6 +50,7 @@ def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -
     else:
         host.ready(float("inf"))
         kernel = _described(host, target, options.data_format, options.accuracy)
+    kernel = replace(kernel, refuses=tuple(dict.fromkeys((*kernel.refuses, *options.refuses))))
     return kernel.within(options.explored(kernel.domain))
 
 

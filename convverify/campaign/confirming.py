@@ -60,7 +60,7 @@ class Confirmation:
         sentence = str(last.died) if last.died else finding.sentence if finding else found.sentence
         return Counterexample(
             str(minimal.case), what.property, sentence, found.case, finding, what.history, minimal.boundaries, minimal.complete,
-            True, diagnosis, (what.note,) if what.note else (), others,
+            True, diagnosis, tuple(note for note in (what.note, finding.hint if finding else "") if note), others,
         )  # fmt: skip
 
     def _probe(self, case: Case, what: _Reproduced, *, timeout: float = 0.0) -> Probe:

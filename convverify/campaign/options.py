@@ -20,7 +20,8 @@ class Options:
     """What to verify, against what, and for how long.
 
     max_examples counts problems drawn at random; max_time and timeout are in seconds, memory_limit in MiB; max_macs limits the
-    multiply-adds of one problem (0: found by timing the kernel); domain narrows, in one line, what the kernel declares; degenerate says
+    multiply-adds of one problem (0: found by timing the kernel); domain narrows, in one line, what the kernel declares; refuses names
+    exceptions by which the kernel refuses problems; degenerate says
     whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out (False), or are tried
     and reported apart (None).  Raises ValueError naming the option.
     """
@@ -45,6 +46,7 @@ class Options:
     corpus: str = ".convverify"
     python: str | None = None
     domain: str = ""
+    refuses: tuple[str, ...] = ()
     degenerate: bool | None = None
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ class Finding:
     """A property refuted: in one sentence, with expected and actual where arrays differ (NHWC).
 
     `wrong` marks the elements at fault; `bound` is the allowed error of each, 0 on the exact stage; `frames` is where an exception was
-    raised.
+    raised, `hint` what to do where this was meant.
     """
 
     property: str
@@ -29,6 +29,7 @@ class Finding:
     wrong: npt.NDArray[np.bool_] | None = None
     bound: Floats | None = None
     frames: tuple[Frame, ...] = ()
+    hint: str = ""
 
 
 class NotJudged:

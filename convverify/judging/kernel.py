@@ -18,14 +18,16 @@ _SPELLINGS = {
 NEUTRAL: Mapping[str, Any] = {"strides": (1, 1), "padding": "VALID", "dilations": (1, 1), "groups": 1}
 DATA_FORMATS = {"NHWC": ((0, 1, 2, 3), (0, 1, 2, 3)), "NCHW": ((0, 3, 1, 2), (3, 2, 0, 1))}
 ACCURACIES = ("elementwise", "normwise")
+REFUSAL = ("NotImplementedError",)
 
 
 @dataclass(frozen=True)
 class Kernel:
     """A convolution that can be called with a problem.
 
-    `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `domain` holds the
-    problems that it is for (default: those that the keywords can pose).
+    `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `refuses` names the
+    exceptions by which it says that it does not support a problem; `domain` holds the problems that it is for (default: those that the
+    keywords can pose).
     """
 
     name: str
@@ -33,6 +35,7 @@ class Kernel:
     keywords: Mapping[str, str]
     data_format: str = "NHWC"
     accuracy: str = "elementwise"
+    refuses: tuple[str, ...] = REFUSAL
     domain: Domain = None  # type: ignore[assignment]  # is one once it is made
 
     def __post_init__(self) -> None:
@@ -141,7 +144,20 @@ def kernel_of(
     if described.get("where") and isinstance(own, Mapping):
         own = dict(own) | {"where": where if where is not None else _where_of(function)}
     declared = Domain.of(own).intersect(Domain.of(domain))
-    return Kernel(name, function or never_called, keywords, data_format, accuracy, whole_domain(name, keywords, fixed, declared))
+    return Kernel(
+        name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
+        whole_domain(name, keywords, fixed, declared),
+    )  # fmt: skip
+
+
+def _refusals(declared: Any) -> tuple[str, ...]:
+    """Return the names of the exceptions that a kernel refuses by: NotImplementedError, and those that it declares."""
+    if declared is None:
+        return REFUSAL
+    names = [declared] if isinstance(declared, str) else declared
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise TypeError(f"refuses must be exceptions, as in conv2d.refuses = (ValueError, AssertionError), not {declared!r}")
+    return tuple(dict.fromkeys((*REFUSAL, *names)))
 
 
 def _where_of(function: Any) -> Any:

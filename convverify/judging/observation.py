@@ -51,7 +51,7 @@ class Observation:
     `result` is the judge's own copy, in the kernel's order of axes, None where the kernel returned no array; `type` names what it did
     return, `shape` and `dtype` what it looked like where it could not be copied.  `written` says of x and of w whether their memory
     ("bytes") or their description ("form") has changed; `overlaps` which of them the result lies in; `shares` and `changed` in and of
-    which results of earlier steps.
+    which results of earlier steps; `unsupported` whether the exception is one by which the kernel refuses a problem.
     """
 
     type: str = ""
@@ -65,11 +65,7 @@ class Observation:
     shares: tuple[int, ...] = ()
     changed: tuple[int, ...] = ()
     nonsense: str = ""
-
-    @property
-    def unsupported(self) -> bool:
-        """Whether the kernel says that it does not support the problem."""
-        return self.error is not None and self.error.is_a("NotImplementedError")
+    unsupported: bool = False
 
     @property
     def is_array(self) -> bool:
@@ -104,13 +100,17 @@ def records_of(lines: Sequence[bytes], steps: Sequence[int]) -> list[list[Any] |
     return found
 
 
-def observe(record: Any, said: dict[str, Any], read: Read, dtype_of: Callable[[str], Any]) -> Observation:
-    """Return the observation that a record makes, of the call that `said` asked for; `read(first, bytes)` returns shared memory."""
+def observe(
+    record: Any, said: dict[str, Any], read: Read, dtype_of: Callable[[str], Any], refuses: Sequence[str] = ("NotImplementedError",)
+) -> Observation:
+    """Return the observation that a record makes, of the call that `said` asked for; `read(first, bytes)` returns shared memory,
+    `refuses` names the exceptions by which the kernel refuses problems."""
     if not isinstance(record, dict):
         return Observation(nonsense="it is no record of a call")
     try:
         if "error" in record:
-            return Observation(error=_raised(record["error"]), seconds=_seconds(record.get("seconds", 0.0)))
+            error = _raised(record["error"])
+            return Observation(error=error, seconds=_seconds(record.get("seconds", 0.0)), unsupported=error.is_a(*refuses))
         shape: tuple[int, ...] = ()
         name, result = "", None
         if "shape" in record:

@@ -270,7 +270,7 @@ def read_record(plan: Plan, record: list[Any] | None) -> tuple[Seen, dict[str, l
                 observed[key] = Observation(nonsense="the record of calls at once is not one")
                 continue
             threads[key] = [
-                [observe(one, call, plan.memory.read, dtype_of) for one, call in zip(records, calls, strict=False)]
+                [observe(one, call, plan.memory.read, dtype_of, plan.kernel.refuses) for one, call in zip(records, calls, strict=False)]
                 if isinstance(records, list)
                 else [_NOTHING]
                 for records, calls in zip(series, said["jobs"], strict=True)
@@ -278,7 +278,7 @@ def read_record(plan: Plan, record: list[Any] | None) -> tuple[Seen, dict[str, l
         elif kind == "put":
             observed[key] = Observation(type="put")
         else:
-            observed[key] = observe(part, said, plan.memory.read, dtype_of)
+            observed[key] = observe(part, said, plan.memory.read, dtype_of, plan.kernel.refuses)
     return observed, threads
 
 

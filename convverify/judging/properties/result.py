@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from convverify.judging.observation import Raised
 from convverify.judging.properties import NOT_JUDGED, Verdict, properties
 from convverify.judging.trial import Finding, Trial
 from convverify.operations.forward import tensorflow_refuses
@@ -26,7 +27,15 @@ def completes(trial: Trial) -> Verdict:
         return NOT_JUDGED  # tf.nn.conv2d refuses its arguments, too; any other exception is an accident
     if not trial.case.is_plain and trial.plain_is_right:
         return NOT_JUDGED  # for memory_layout to say
-    return Finding("completes", f"the kernel raised {error}", frames=error.frames)
+    return Finding("completes", f"the kernel raised {error}", frames=error.frames, hint=_hint(error))
+
+
+def _hint(error: Raised) -> str:
+    """Say how a refusal is declared, where an exception is likely meant as one."""
+    name = next((name for name in error.classes if name in ("ValueError", "AssertionError", "TypeError")), "")
+    if not name:
+        return ""
+    return f"if it refuses such problems on purpose, say so: --refuses {name}, or what it is for: --domain (conv2d.refuses, conv2d.domain)"
 
 
 @properties.register("shape", rank=1)
