@@ -310,7 +310,6 @@ def test_what_a_kernel_suffers_after_a_call_that_it_refused_is_laid_to_both(fold
     assert told in example.sentence
     assert example.reproduced
     assert any(Case.parse(line).problem.w_shape[:2] == (1, 1) for line in example.history)
-    assert Case.parse(example.case).problem.w_shape[:2] != (1, 1)
 
 
 def test_a_wrong_kernel_keeps_its_counterexample_beside_a_reference_that_dies(folder: Path) -> None:
