@@ -1,14 +1,16 @@
-"""Trials in this process: what a session asks of a host, carried out here, for the tests of what is made of it."""
+"""Trials for tests: what a session asks of a host, carried out in this process, or in one of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from convverify.campaign.referring import consult
 from convverify.campaign.session import Session
 from convverify.host.inprocess import LocalHost
-from convverify.judging.kernel import Kernel, make_kernel
+from convverify.host.process import Host, Place
+from convverify.judging.kernel import Kernel, kernel_of, make_kernel
 from convverify.judging.trial import Trial
 from convverify.operands.case import Case
 from convverify.operands.layouts import PLAIN
@@ -37,3 +39,14 @@ def tried(
         question = tried(make_kernel(reference, "theirs"), trial.case.with_(layouts=(PLAIN, PLAIN), calls=1), ())
         consult(trial, "theirs", question)
     return trial
+
+
+@contextlib.contextmanager
+def hosted(place: str, attribute: str, *, timeout: float = PATIENCE, **options: Any) -> Iterator[Session]:
+    """A session with a kernel in a process of its own, which has loaded it."""
+    host = Host(Place(place, attribute), **options)
+    try:
+        assert host.ready(PATIENCE)
+        yield Session(host, kernel_of(host.described, attribute), timeout)
+    finally:
+        host.close()

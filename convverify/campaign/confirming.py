@@ -79,9 +79,9 @@ class Confirmation:
             if suspect.seen(probe):
                 name = suspect.property if probe.died or probe.finding is None else probe.finding.property
                 return replace(suspect, property=name, died=bool(probe.died), tried=suspect.tried if probe.died else (name,))
-        if hanging:
+        if hanging and not found.history:
             return replace(what, tried=None)
-        if what.property != "threads" and what.case.calls == 1 and (several := self._several_calls(what)):
+        if not hanging and what.property != "threads" and what.case.calls == 1 and (several := self._several_calls(what)):
             return several
         if found.history:
             self.prober.fresh()
