@@ -147,12 +147,12 @@ class Campaign:
                 if shard == DEGENERATE:
                     self._degenerate(shard, count)
                 else:
-                    self._random(shard, count, degenerate=False)
+                    self._random(shard, count, degenerate=None if self._is_whole else False)
                 self._flush(whole=True)
         self._wait_for_references()
 
     def _degenerate(self, shard: int, count: int) -> None:
-        if self.kernel.domain.degenerate:
+        if self.kernel.domain.degenerate == APART:
             self.emit(Phase("degenerate"))
             for number, case in enumerate(corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=True)):
                 self._try(case, (shard << 16) + number)
@@ -170,7 +170,7 @@ class Campaign:
             yield from self._suite_cases()
         else:
             self.emit(Phase("corners"))
-            yield from corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=False)
+            yield from corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=None if self._is_whole else False)
 
     def _suite_cases(self) -> Iterator[Case]:
         for problem in self._suite_problems():
@@ -187,7 +187,12 @@ class Campaign:
 
             yield from (layer.problem for layer in find_suite(self.options.suite, self.options.batch))
 
-    def _random(self, shard: int, count: int, *, degenerate: bool) -> None:
+    @property
+    def _is_whole(self) -> bool:
+        """Whether degenerate problems are like any others to this kernel."""
+        return self.kernel.domain.degenerate is True
+
+    def _random(self, shard: int, count: int, *, degenerate: bool | None) -> None:
         from convverify.generation.drawing import drawn_problems
 
         seed = (self.options.seed << 31) + shard

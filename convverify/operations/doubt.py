@@ -112,6 +112,6 @@ def _agree(y: Floats, other: Floats | ExactSums, bound: Floats | float) -> bool:
     if isinstance(other, ExactSums):
         close = other.distances(y) <= bound
     else:
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             close = (y == other) | (np.isnan(y) & np.isnan(other)) | (np.abs(y - other) <= bound)
     return bool(np.all(close | np.isinf(bound)))
