@@ -33,6 +33,11 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
+def outlive_parent() -> None:
+    """Take back what `die_with_parent` has asked for."""
+    _prctl(_SET_PDEATHSIG, 0)
+
+
 def adopt_orphans() -> None:
     """Become the parent of what descendants leave behind, so that it can be found and ended."""
     _prctl(_SET_CHILD_SUBREAPER, 1)

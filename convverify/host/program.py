@@ -27,7 +27,8 @@ _LOOK = 0.5  # seconds after which one looks whether the judge is still there
 
 def main(text: str) -> None:
     """Do what the judge has written down: {"descriptor", "size", "socket", "place", "attribute", "fork", "prepare", "judge"}."""
-    said = json.loads(text)
+    said, judge = json.loads(text), os.getppid()
+    limits.die_with_parent(judge)  # loading may take as long as it likes
     with contextlib.suppress(Exception):
         import faulthandler
 
@@ -57,12 +58,14 @@ def main(text: str) -> None:
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that a fork shares
     forks = bool(said["fork"]) and _threads() <= threads and not _UNFORKABLE & set(sys.modules)
-    control.say({"loaded": described, "forks": forks, "pid": os.getpid()})
+    if not control.say({"loaded": described, "forks": forks, "pid": os.getpid()}):
+        os._exit(0)
     if forks:
+        limits.outlive_parent()  # to end what is left behind
         _fork_on_request(control, mapping, function, said)
     else:
         control.close()
-        _serve(mapping, function, said)
+        _serve(mapping, function, said, judge)
 
 
 _UNFORKABLE = {"tensorflow", "jax"}  # a forked child of theirs waits for threads that it has not
@@ -85,9 +88,13 @@ class _Control:
     def fileno(self) -> int:
         return self._link.fileno()
 
-    def say(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):
+    def say(self, message: dict[str, Any]) -> bool:
+        """Say something; return whether the judge is there to hear it."""
+        try:
             self._link.sendall((json.dumps(message) + "\n").encode())
+        except OSError:
+            return False
+        return True
 
     def hear(self) -> list[dict[str, Any]] | None:
         """Return the messages that have come; None where the judge is gone."""
@@ -111,7 +118,7 @@ def _fork_on_request(control: _Control, mapping: Mapping, function: Any, said: d
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
-    child = 0
+    child, program = 0, os.getpid()
     while True:
         ready = select.select([control.fileno(), woken], [], [], _LOOK)[0]
         with contextlib.suppress(OSError):
@@ -135,7 +142,7 @@ def _fork_on_request(control: _Control, mapping: Mapping, function: Any, said: d
                     for descriptor in (woken, wakes):
                         os.close(descriptor)
                     control.close()
-                    _serve(mapping, function, said)
+                    _serve(mapping, function, said, program)
                 control.say({"child": child})
 
 
@@ -153,9 +160,8 @@ def _reap(control: _Control, child: int, *, wait: bool = False) -> int:
             return 0
 
 
-def _serve(mapping: Mapping, function: Any, said: dict[str, Any]) -> None:
-    """Carry out batches until the process is ended; never returns."""
-    parent = os.getppid()
+def _serve(mapping: Mapping, function: Any, said: dict[str, Any], parent: int) -> None:
+    """Carry out batches until the process is ended, or its parent has; never returns."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     limits.die_with_parent(parent)
