@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from convverify import __version__
 from convverify.campaign.options import Options
@@ -13,7 +10,6 @@ from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIE
 from convverify.operands.case import Case
 from convverify.problems.problem import degeneracy
 from convverify.operations.error_bounds import ulp_of
-from convverify.problems.dtypes import FORMATS
 from convverify.reporting.confidence import statement
 from convverify.reporting.picture import NHWC, Axes, numbers_apart, place
 from convverify.reporting.plain import one_line
@@ -49,7 +45,7 @@ def summary(report: Report) -> str:
     return text
 
 
-def worst_sentence(expected: Any, actual: Any, index: Sequence[int], bound: float | None, *, dtype: str = "", axes: Axes = NHWC) -> str:
+def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: float | None, *, dtype: str = "", axes: Axes = NHWC) -> str:
     """Return expected and actual at one element of the output, how far apart they are in ulp, and the error beside its bound.
 
     Parameters
@@ -57,16 +53,15 @@ def worst_sentence(expected: Any, actual: Any, index: Sequence[int], bound: floa
     expected, actual : numbers
     index : of the element, in NHWC order
     bound : the error allowed to it; None where it has to be exact
-    dtype : whose units in the last place are counted; default: that of `actual`, where it has one of those that are verified
+    dtype : whose units in the last place are counted; default: none are
     axes : those of NHWC in the kernel's own order, in which the index is shown
     """
     right, result = float(expected), float(actual)
     shown = numbers_apart(right, result)
     text = f"at {place('y', index, axes)} expected {shown[0]}, got {shown[1]}"
     error = abs(result - right)
-    name = dtype or str(getattr(actual, "dtype", ""))
-    if name in FORMATS and 0.0 < error <= abs(right) / 10.0:  # farther apart, nobody counts units in the last place
-        text += f", {ulps_text(error / float(ulp_of(np.float64(right), name)))} of {name} apart"
+    if dtype and 0.0 < error <= abs(right) / 10.0:  # farther apart, nobody counts units in the last place
+        text += f", {ulps_text(error / float(ulp_of(right, dtype)))} apart"
     if bound is not None:
         text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
     return text

@@ -20,7 +20,7 @@ from convverify.operands.case import Case
 
 __all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hypotheses"]
 
-_TIED, _SHOWN = 16, 2
+_TIED, _SHOWN = 40, 2
 _ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without being asked for more
 _BY_NORM = (
     "errs by the norm of the tile or of the image, not by what an element sums, and within the bound of algorithms that do: "
@@ -46,7 +46,7 @@ def diagnose(
 
     Notes
     -----
-    What explains more cases stands alone, and so does the first of several that nothing tells apart.
+    What explains more cases stands alone.  Of several that nothing tells apart, the one that would be wrong most rarely does.
     """
     deadline = time.monotonic() + seconds
 
@@ -55,12 +55,13 @@ def diagnose(
 
     everything = [evidence_of(case, actual) for case, actual in failures]
     evidence = [item for item in everything if item.case.stage != "rounding"]  # there, sums are not exact, whoever makes them
-    interview = Interview(evidence, ask, is_over)
+    interview = Interview(ask, is_over)
     sentences: list[str] = []
     for tied in explanations(evidence, without, is_over):
-        left = interview.one_of_each_kind([one.candidate for one in tied[:_TIED]])
+        explained = [item for item, explains in zip(evidence, tied[0].explains, strict=True) if explains]
+        left = interview.one_of_each_kind([one.candidate for one in tied[:_TIED]], explained)
         if not _is_certain(tied[0], len(evidence)):
-            left = [one for one in left if interview.confirms(one)]
+            left = [one for one in left if interview.confirms(one, explained)]
         sentences += [f"matches: {one.words} on {tied[0].count} of {len(evidence)} failing cases" for one in left[:_SHOWN]]
     if not sentences and errs_by_norm(everything, ask):
         return (_BY_NORM,)

@@ -219,13 +219,3 @@ def _offset_from_outputs(scene: Scene) -> Scene | None:
 
 
 change_of("groups of input channels begin at multiples of the output channels of a group", _offset_from_outputs)
-
-
-def _groups_ignored(scene: Scene) -> Scene | None:
-    """One group alone: its channels, the first ones of the image, feed all outputs."""
-    if scene.groups == 1:
-        return None
-    return scene.with_(x=scene.x[..., : scene.w.shape[2]], groups=1)
-
-
-change_of("groups ignored: every output channel reads the first channels", _groups_ignored)

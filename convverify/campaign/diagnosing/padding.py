@@ -68,9 +68,9 @@ def _needed(axis: Axis) -> int:
 
 
 _same("SAME pads at the wrong end (the odd pixel before, not behind)", lambda axis: axis.pads[::-1])
+_same("SAME pads computed without the stride", lambda axis: same_pads(axis.extent, axis.reach, 1))
 _same("SAME pads of (k - 1) // 2 on both sides", lambda axis: ((axis.taps - 1) // 2,) * 2)
 _same("SAME pads of k // 2 on both sides", lambda axis: (axis.taps // 2,) * 2)
-_same("SAME pads computed without the stride", lambda axis: same_pads(axis.extent, axis.reach, 1))
 _same("SAME pads computed without the stride, the odd pixel before", lambda axis: same_pads(axis.extent, axis.reach, 1)[::-1])
 _same("SAME pads computed without the dilation", lambda axis: same_pads(axis.extent, axis.taps, axis.stride))
 _same("SAME pads not clamped at zero: windows that leave pixels over are centred", lambda axis: _halves(_needed(axis)))

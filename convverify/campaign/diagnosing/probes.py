@@ -22,7 +22,8 @@ from convverify.problems.problem import Problem
 Ask: TypeAlias = Callable[[Case], Floats | None]
 
 _MOST_MACS = 50_000  # of a probe
-_BASES, _ASKED = 3, 12  # failing problems whose relatives are probes, and how often a kernel is asked in all
+_BASES, _ASKED = 3, 30  # failing problems whose relatives are probes, and how often a kernel is asked in all
+_WEIGHED = 24  # probes that say how often a candidate would be wrong
 _CONFIRMING = 6  # probes on which a candidate may be confirmed
 
 
@@ -30,71 +31,76 @@ _CONFIRMING = 6  # probes on which a candidate may be confirmed
 class Interview:
     """Asks a kernel about probes; without `ask` nobody answers, and only what candidates say is compared."""
 
-    evidence: Sequence[Evidence]
     ask: Ask | None
     is_over: Callable[[], bool]
-    _probes: list[Evidence] = field(default_factory=list)
-    _answers: dict[int, Floats | None] = field(default_factory=dict)
-    _source: Iterator[Case] | None = None
+    _probes: dict[Case, Evidence] = field(default_factory=dict)
+    _answers: dict[Case, Floats | None] = field(default_factory=dict)
 
-    def one_of_each_kind(self, tied: list[Candidate]) -> list[Candidate]:
+    def one_of_each_kind(self, tied: list[Candidate], evidence: Sequence[Evidence]) -> list[Candidate]:
         """Return those of several candidates that are left: the first of each group that no probe tells apart.
 
         Those that the kernel contradicts are dropped.  Where it contradicts all, as a kernel does whose fault has a condition, the
-        probe says nothing.
+        probe says nothing.  First come those that would be wrong more rarely: all the failures are alike, and they say why.
         """
+        tied = self._narrow_first(tied, evidence)
         groups = [tied]
-        for number, probe in self._each_probe():
-            if len(tied) < 2 or (len(groups) == len(tied) and self.ask is None):
+        for probe in self._each_probe(evidence):
+            if sum(map(len, groups)) == 1 or (self.ask is None and len(groups) == len(tied)):
                 break
             parts = [part for group in groups for part in _split(group, probe)]
-            if len(_split([one for group in groups for one in group], probe)) > 1:
-                answer = self._answer(number, probe)
-                if self.ask is None:
-                    groups = parts
-                elif answer is not None:
-                    groups = [part for part in parts if _agrees(part[0], probe, answer)] or groups
-            if len(groups) == 1 and len(groups[0]) == 1:
-                break
+            if self.ask is None:
+                groups = parts
+            elif len(_split([one for group in groups for one in group], probe)) > 1 and (answer := self._answer(probe)) is not None:
+                groups = [part for part in parts if _agrees(part[0], probe, answer)] or groups
         if self.ask is not None:  # what the kernel has not told apart, it does not tell apart where it fails
             groups = [[one for group in groups for one in group]]
-        return [group[0] for group in sorted((sorted(group, key=tied.index) for group in groups), key=lambda group: tied.index(group[0]))]
+        firsts = [min(group, key=tied.index) for group in groups]
+        return sorted(firsts, key=tied.index)
 
-    def confirms(self, candidate: Candidate) -> bool:
-        """Return whether the kernel is wrong just as a candidate says on some probe; so it is taken to be where it cannot be asked."""
+    def confirms(self, candidate: Candidate, evidence: Sequence[Evidence]) -> bool:
+        """Return whether the kernel is wrong just as a candidate says on a relative of what it explains.
+
+        So it is taken to be where nobody can be asked.
+        """
         tried = 0
-        for number, probe in self._each_probe():
+        for probe in self._each_probe(evidence) if self.ask is not None else ():
             predicted = probe.predicted(candidate)
             if predicted is None or same(predicted, probe.expected, probe.case.problem.dtype):
                 continue
-            answer = self._answer(number, probe)
+            answer = self._answer(probe)
             if answer is not None:
                 if same(predicted, answer, probe.case.problem.dtype):
                     return True
                 tried += 1
                 if tried == _CONFIRMING:
                     break
-        return self.ask is None
+        return self.ask is None or not any(answer is not None for answer in self._answers.values())
 
-    def _each_probe(self) -> Iterator[tuple[int, Evidence]]:
-        if self._source is None:
-            self._source = _probe_cases(self.evidence)
-        number = 0
-        while not self.is_over():
-            if number == len(self._probes):
-                case = next(self._source, None)
-                if case is None:
-                    return
-                self._probes.append(evidence_of(case, np.zeros(0)))
-            yield number, self._probes[number]
-            number += 1
+    def _narrow_first(self, tied: list[Candidate], evidence: Sequence[Evidence]) -> list[Candidate]:
+        """Return candidates in the order of how many probes each would fail."""
+        if len(tied) < 2:
+            return tied
+        probes = list(itertools.islice(self._each_probe(evidence), _WEIGHED))
+        failed = [sum(not same(_said(one, probe), probe.expected, probe.case.problem.dtype) for probe in probes) for one in tied]
+        return [one for _, _, one in sorted(zip(failed, range(len(tied)), tied, strict=True), key=lambda item: item[:2])]
 
-    def _answer(self, number: int, probe: Evidence) -> Floats | None:
+    def _each_probe(self, evidence: Sequence[Evidence]) -> Iterator[Evidence]:
+        for case in _probe_cases(evidence):
+            if self.is_over():
+                return
+            if case not in self._probes:
+                self._probes[case] = evidence_of(case, np.zeros(0))
+            yield self._probes[case]
+
+    def _answer(self, probe: Evidence) -> Floats | None:
+        """Return the kernel's output; None where it has none, or has been asked often enough."""
         if self.ask is None:
             return None
-        if number not in self._answers:
-            self._answers[number] = self.ask(probe.case) if len(self._answers) < _ASKED else None
-        return self._answers[number]
+        if probe.case not in self._answers:
+            if len(self._answers) == _ASKED:
+                return None
+            self._answers[probe.case] = self.ask(probe.case)
+        return self._answers[probe.case]
 
 
 def _agrees(candidate: Candidate, probe: Evidence, answer: Floats) -> bool:
