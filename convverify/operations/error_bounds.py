@@ -25,6 +25,14 @@ def gamma(terms: int, unit_roundoff: float) -> float:
     return product / (1.0 - product) if product < 1.0 else math.inf
 
 
+def ulp_of(values: Any, dtype: str) -> Floats:
+    """Return the unit in the last place of each value in the named format (subnormals counted as the smallest normal number)."""
+    form = FORMATS[dtype]
+    _, exponents = np.frexp(np.abs(values))
+    ulp: Floats = np.ldexp(1.0, np.maximum(exponents, form.min_exponent + 1) - form.precision)
+    return ulp
+
+
 def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats) -> Floats:
     """Return the largest error that a correct direct summation in the problem's dtype can make, for each output element.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convverify import __version__
 from convverify.campaign.options import Options
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
 from convverify.operands.case import Case
 from convverify.problems.problem import degeneracy
+from convverify.operations.error_bounds import ulp_of
 from convverify.reporting.confidence import statement
-from convverify.reporting.picture import number_text
+from convverify.reporting.picture import NHWC, Axes, numbers_apart, place
 from convverify.reporting.plain import one_line
 
 
@@ -42,14 +45,31 @@ def summary(report: Report) -> str:
     return text
 
 
-def worst_sentence(expected: float, actual: float, index: tuple[int, ...], bound: float | None) -> str:
-    """Return expected and actual at one element of the output, and the error beside its bound."""
-    place = ", ".join(map(str, index))
-    text = f"at y[{place}] expected {number_text(float(expected))}, got {number_text(float(actual))}"
+def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: float | None, *, dtype: str = "", axes: Axes = NHWC) -> str:
+    """Return expected and actual at one element of the output, how far apart they are in ulp, and the error beside its bound.
+
+    Parameters
+    ----------
+    expected, actual : numbers
+    index : of the element, in NHWC order
+    bound : the error allowed to it; None where it has to be exact
+    dtype : whose units in the last place are counted; default: none are
+    axes : those of NHWC in the kernel's own order, in which the index is shown
+    """
+    right, result = float(expected), float(actual)
+    shown = numbers_apart(right, result)
+    text = f"at {place('y', index, axes)} expected {shown[0]}, got {shown[1]}"
+    error = abs(result - right)
+    if dtype and 0.0 < error <= abs(right) / 10.0:  # farther apart, nobody counts units in the last place
+        text += f", {ulps_text(error / float(ulp_of(right, dtype)))} apart"
     if bound is not None:
-        error = abs(float(actual) - float(expected))
         text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
     return text
+
+
+def ulps_text(ulps: float) -> str:
+    """Return a distance in units in the last place: 3 ulp, 0.5 ulp, 2.1e+07 ulp."""
+    return f"{int(ulps)} ulp" if ulps == int(ulps) and ulps < 1e6 else f"{ulps:.2g} ulp"
 
 
 def figures(report: Report) -> list[str]:
