@@ -17,19 +17,24 @@ from convverify.operands.layouts import PLAIN, layouts
 from convverify.problems.domain import Domain
 from convverify.problems.problem import Padding, Problem, is_degenerate
 
+_FIRST = 150  # ordinary cases before the degenerate ones
 _PADDINGS: tuple[Padding, ...] = ("VALID", "SAME", ((1, 0), (0, 1)), ((2, 3), (0, 1)), ((0, 1), (4, 2)))
 
 
 def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int, *, degenerate: bool | None = None) -> Iterator[Case]:
-    """Yield the cases of the table that the kernel's domain and the budget allow, each once: ordinary problems, then degenerate ones.
+    """Yield the cases of the table that the kernel's domain and the budget allow, each once: the simplest ordinary
+    problems, degenerate ones, then all others.
 
     A problem outside of the domain stands for the one inside that is nearest.  `degenerate` True or False asks for one of the two alone.
     """
+    ordinary = kernel.domain.ordinary
+    table = itertools.chain(_table(ordinary, dtypes, max_macs), _placed_and_filled(ordinary, dtypes, max_macs))
     if degenerate is not True:
-        yield from _table(kernel.domain.ordinary, dtypes, max_macs)
-        yield from _placed_and_filled(kernel.domain.ordinary, dtypes, max_macs)
+        yield from itertools.islice(table, _FIRST)
     if degenerate is not False and kernel.domain.degenerate:
         yield from _table(kernel.domain, dtypes, max_macs, degenerate=True)
+    if degenerate is not True:
+        yield from table
 
 
 def _table(domain: Domain, dtypes: Sequence[str], max_macs: int, degenerate: bool = False) -> Iterator[Case]:
