@@ -48,6 +48,7 @@ _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
 _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 1.0  # that a batch should take at the most
+_DISTINCT = 1 << 18  # problems that are told apart; drawn ones hardly ever repeat
 _REMEMBERED = 500  # cases that a host has been called on, from the last one back
 _BY_VALUE = ("exact_on_integers", "within_error_bound", "special_values")
 _DOUBTED_EVERY, _DOUBTED = 32, 1 << 10  # one of so many cases is computed by the second definition, too, up to so many multiply-adds
@@ -309,7 +310,8 @@ class Campaign:
         statistics.count(trial.case, judged)
         key = hash(trial.problem)
         if key not in self._seen:
-            self._seen.add(key)
+            if len(self._seen) < _DISTINCT:
+                self._seen.add(key)
             statistics.problems += 1
         if trial.first.unsupported:
             statistics.unsupported += 1

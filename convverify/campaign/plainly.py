@@ -6,8 +6,10 @@ operands, calls, and saves the results; nothing of ours runs beside it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -135,6 +137,8 @@ def _run(python: str, folder: Path, seconds: float) -> tuple[int | None, str]:
             status = None
         finally:
             kill(process)
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it has left behind
     lines = [line.strip() for line in (folder / "output").read_bytes()[-4096:].decode("utf-8", "replace").splitlines() if line.strip()]
     return status, f" (it last printed: {lines[-1][:160]})" if lines and status != 0 else ""
 

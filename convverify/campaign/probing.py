@@ -50,7 +50,7 @@ class Prober:
         """Return the verdict on a case, after the cases of `history`; `timeout` is what one call may take, in seconds."""
         self.probes += 1
         session = self.session
-        if session.dead:
+        if session.dead or session.on_the_way:
             session.fresh()
         usual, session.timeout = session.timeout, timeout or session.timeout
         try:
@@ -101,7 +101,7 @@ class Prober:
     def outputs(self, lines: list[str]) -> list[tuple[Case, Floats]]:
         """Return the kernel's results (float64, NHWC) on those cases on which it is wrong."""
         failures = []
-        if self.session.dead:
+        if self.session.dead or self.session.on_the_way:
             self.session.fresh()
         for batch in in_batches(Case.parse(line) for line in lines):
             trials = [self._trial(case, thorough=False) for case in batch]

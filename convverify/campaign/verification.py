@@ -165,6 +165,7 @@ class Verification:
         if not self.found:
             return
         self.listener(Phase("shrinking"))
+        self._session.fresh()  # of what is still on the way nobody will ask
         confirmation = Confirmation(self.options, Prober(self._session))
         ranks = [entry.name for entry in in_order()]
         chosen: dict[str, Found] = {}

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import psutil
 
 from convverify.host.mapping import PAGE, Mapping
 from convverify.judging.kernel import Kernel
@@ -14,6 +15,7 @@ from convverify.operands.case import Case
 from convverify.operands.placing import Array, Bytes, Operand, bare, place
 from convverify.problems.problem import Problem
 
+_SHARE = 8  # of the machine's memory, what a slot may take: the judge needs some times as much to judge it
 _WIDEST = 16  # bytes of an element of a result, of whatever dtype
 _KEPT = 1 << 25  # bytes of a slot that are not given back after a batch
 _UNWRITTEN = 0xFF  # what a result's room holds before a call: NaN in every format
@@ -28,7 +30,8 @@ class Arena:
 
     def __init__(self, mapping: Mapping, slot: int) -> None:
         self.mapping = mapping
-        self.first, self.end = mapping.arena(slot)
+        self.first, end = mapping.arena(slot)
+        self.end = min(end, self.first + psutil.virtual_memory().total // _SHARE)
         self._whole = np.frombuffer(mapping.buffer, np.uint8)
         self._next = self._dirty = self.first
 

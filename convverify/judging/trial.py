@@ -5,6 +5,7 @@ What several properties need is computed once.  Results are kept in NHWC order, 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -121,6 +122,13 @@ class Trial:
             vars(self).pop(name, None)
         for operand in (self.x, self.w):
             operand.forget()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the operands and the result together."""
+        problem = self.problem
+        elements = math.prod(problem.x_shape) + math.prod(problem.w_shape) + math.prod(problem.output_shape)
+        return elements * dtype_of(problem.dtype).itemsize
 
     @property
     def size(self) -> int:

@@ -8,8 +8,8 @@ from convverify import __version__
 from convverify.campaign.options import Options
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
 from convverify.operands.case import Case
-from convverify.problems.problem import degeneracy
 from convverify.operations.error_bounds import ulp_of
+from convverify.problems.problem import degeneracy
 from convverify.reporting.confidence import statement
 from convverify.reporting.picture import NHWC, Axes, numbers_apart, place
 from convverify.reporting.plain import one_line
@@ -93,6 +93,10 @@ def figures(report: Report) -> list[str]:
     )
     if statistics.unsupported:
         lines.append(f"unsupported (NotImplementedError): {statistics.unsupported} cases, not counted as passed")
+    if statistics.too_large:
+        lines.append(f"skipped, as they do not fit the memory of this machine: {statistics.too_large} cases")
+    if statistics.confirmed:
+        lines.append(f"exact arithmetic: confirmed by a second definition on {statistics.confirmed} cases")
     if statistics.refused:
         lines.append(f"refused, as tf.nn.conv2d refuses them: {statistics.refused} cases")
     if statistics.mentions:

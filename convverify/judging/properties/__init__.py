@@ -18,6 +18,7 @@ from convverify.registry import Entry, Registry
 
 __all__ = ["NOT_JUDGED", "NotJudged", "Verdict", "in_order", "judge", "prepare", "properties"]
 
+_LARGE = 1 << 26  # bytes of operands and result together
 properties = Registry("property", __name__)
 
 
@@ -50,11 +51,13 @@ def _chosen(stage: str, names: tuple[str, ...] | None, turn: int) -> list[Entry]
 
 
 def prepare(trial: Trial, memory: Arena, names: tuple[str, ...] | None = None) -> None:
-    """Lay out a trial's operands, and write the script of what its properties want to be called.
+    """Lay out a trial's operands, and write the script of what its properties want to be called; of a large problem, one call is enough.
 
     Raises NoRoom where that does not fit the memory.
     """
     plan = trial.lay_out(memory)
+    if trial.bytes > _LARGE:
+        return
     calling = [entry.traits for entry in chosen(trial, names) if "calls" in entry.traits]
     for traits in sorted(calling, key=lambda traits: traits.get("turn", 0)):
         traits["calls"](trial, plan)
