@@ -12,7 +12,7 @@ from convverify.campaign.options import Options
 from convverify.campaign.referring import Reference, References
 from convverify.campaign.session import AnyHost
 from convverify.host.inprocess import LocalHost
-from convverify.host.process import Host, Place
+from convverify.host.process import CannotLoad, Host, Place
 from convverify.judging.findings import ReferenceFault
 from convverify.judging.kernel import Kernel, kernel_of
 from convverify.judging.trial import Times
@@ -43,15 +43,21 @@ def host_of(target: LocatedKernel | Kernel, options: Options) -> AnyHost:
 def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -> Kernel:
     """Wait until a host has loaded its kernel, and return what that says of itself.
 
-    Raises CannotLoad, TypeError or ValueError, in one sentence.
+    Raises CannotLoad, in one sentence.
     """
     if isinstance(target, Kernel):
         kernel = target
     else:
         host.ready(float("inf"))
-        kernel = _described(host, target, options.data_format, options.accuracy)
+        try:
+            kernel = _described(host, target, options.data_format, options.accuracy)
+        except (TypeError, ValueError) as error:
+            raise CannotLoad(str(error)) from None
     kernel = replace(kernel, refuses=tuple(dict.fromkeys((*kernel.refuses, *options.refuses))))
-    return kernel.within(options.explored(kernel.domain))
+    try:
+        return kernel.within(options.explored(kernel.domain))
+    except ValueError as error:
+        raise CannotLoad(f"target {kernel.name!r}: {error}") from None
 
 
 def references_of(

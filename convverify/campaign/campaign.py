@@ -24,6 +24,7 @@ from convverify.campaign.referring import ReferenceLost, References
 from convverify.campaign.session import AGAIN, Batch, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
+from convverify.generation.budget import default_budget
 from convverify.generation.edge_cases import corner_cases
 from convverify.generation.sampling import cases_of
 from convverify.host.process import HUNG, CannotLoad, Death
@@ -43,6 +44,7 @@ SHARD = 250  # problems drawn by Hypothesis in one shard
 DEGENERATE = 1 << 30  # the shard of degenerate problems
 _CASES, _FEWER_CASES = 4, 2  # on each problem: drawing one, and a reference's first call on it, cost as much as two small cases
 _SMALL = 1 << 14  # multiply-adds, up to which a case is small
+_LARGE = 1 << 24  # multiply-adds of a suite's problem, beyond which two cases have to do
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
@@ -179,7 +181,8 @@ class Campaign:
                 self.statistics.unsupported += 1
                 continue
             for dtype in self.dtypes:
-                yield from cases_of(problem.with_(dtype=dtype), self.options.seed, 6 if self.options.suite else 24)
+                count = 24 if not self.options.suite else 6 if problem.macs <= _LARGE else 2
+                yield from cases_of(problem.with_(dtype=dtype), self.options.seed, count)
 
     def _suite_problems(self) -> Iterable[Problem]:
         yield from (Problem.parse(line) for line in self.options.problems)
@@ -467,7 +470,7 @@ class Campaign:
             for number in (2, 3, 4):
                 plan.call(f"call {number}")
 
-        self.max_macs = self.options.max_macs or DEFAULT_BUDGET
+        self.max_macs = self.options.max_macs or default_budget(self.kernel.domain, DEFAULT_BUDGET)
         self.session.submit([trial], lay_out=lay_out)
         batch = self.session.collect()
         if batch.death is not None:
@@ -480,5 +483,5 @@ class Campaign:
         if trial.first.error is not None or len(seconds) < 2:
             return 0.0, self.max_macs, 0.0
         best = min(seconds[1:])
-        budget = self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
+        budget = self.options.max_macs or default_budget(self.kernel.domain, _SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
         return problem.macs / max(best, 1e-9), budget, seconds[0] - best

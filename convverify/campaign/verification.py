@@ -29,6 +29,7 @@ from convverify.judging.properties import in_order
 from convverify.judging.trial import Times, Trial
 from convverify.operands.case import Case
 from convverify.operands.layouts import PLAIN
+from convverify.problems.domain import ConditionError
 from convverify.problems.problem import degeneracy
 
 _REPORTED = 3  # counterexamples to distinct properties that are shown
@@ -123,7 +124,7 @@ class Verification:
                         step(host)
                     except KeyboardInterrupt:
                         interrupted = True
-                    except (CannotLoad, ValueError, TypeError) as error:
+                    except (CannotLoad, ConditionError) as error:
                         self.hear(Failed("usage", str(error)))
         finally:
             host.close()

@@ -28,6 +28,10 @@ APART = "apart"  # tried, and reported by themselves: what fails there does not 
 _YES: Mapping[str, bool | str] = {"yes": True, "true": True, "no": False, "false": False, APART: APART}
 
 
+class ConditionError(ValueError):
+    """A condition, `where`, that cannot say of a problem whether it belongs to the domain."""
+
+
 @dataclass(frozen=True)
 class Groups:
     """Numbers of groups, and whether `depthwise`, a group for each input channel, is among them."""
@@ -242,7 +246,7 @@ class Domain:
         try:
             return self.where is None or bool(self.where(problem))
         except Exception as error:
-            raise ValueError(f"the domain's where raised {type(error).__name__} ({error}) about {problem}") from error
+            raise ConditionError(f"the domain's where raised {type(error).__name__} ({error}) about {problem}") from error
 
     @cached_property
     def _restricted(self) -> tuple[str, ...]:
