@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from command_line import COMMAND, surroundings
 
 FAULTS = int(os.environ.get("CONVVERIFY_FAULTS", "24"))
 PATIENCE = 240.0  # seconds until a run that does not end is given up: a safeguard, not a measure
-KERNELS = '''
+KERNELS = """
 import time
 
 from convverify import conv2d_matmul
@@ -47,7 +47,7 @@ def rarely_wrong(x, w):
     time.sleep(0.002)
     y = conv2d_matmul(x, w)
     return y + (x.shape[2] > 60)
-'''
+"""
 
 
 @dataclass
@@ -132,10 +132,10 @@ DEEDS: tuple[tuple[Callable[[Run, random.Random], None], Callable[[], None] | No
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "kernels.py").write_text(KERNELS)
     (tmp_path / "tmp").mkdir()
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.mark.parametrize("seed", range(FAULTS))
