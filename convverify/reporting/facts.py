@@ -8,8 +8,8 @@ from convverify import __version__
 from convverify.campaign.options import Options
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
 from convverify.operands.case import Case
-from convverify.problems.problem import degeneracy
 from convverify.operations.error_bounds import ulp_of
+from convverify.problems.problem import degeneracy
 from convverify.reporting.confidence import statement
 from convverify.reporting.picture import NHWC, Axes, numbers_apart, place
 from convverify.reporting.plain import one_line
