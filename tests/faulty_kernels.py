@@ -218,6 +218,13 @@ def pads_of_the_height(ask: Ask) -> Array:
     return ask.loops()
 
 
+def same_pad_of_the_height(ask: Ask) -> Array:
+    if ask.padding == "SAME":
+        ask.pads = [((ask.taps[0] - 1) // 2,) * 2] * 2
+        ask.shape = ask.counted()
+    return ask.loops()
+
+
 def pads_in_torch_order(ask: Ask) -> Array:
     """torch.nn.functional.pad takes (left, right, top, bottom)."""
     ask.pads.reverse()
@@ -394,6 +401,12 @@ def shorts(ask: Ask) -> Array:
     return ask.loops().astype(np.int64).astype(np.int16).astype(np.float64)
 
 
+def image_in_half_precision(ask: Ask) -> Array:
+    bits = ask.x.astype(np.float32).view(np.uint32) & np.uint32(0xFFFFE000)
+    ask.x = bits.view(np.float32).astype(np.float64)
+    return ask.loops()
+
+
 def scaled(ask: Ask) -> Array:
     return ask.loops() * 1.5
 
@@ -414,6 +427,19 @@ def reshaped_with_one_stride(ask: Ask) -> Array:
     ask.strides[1] = ask.strides[0]
     ask.shape = ask.counted()
     return weights_reshaped(ask)
+
+
+def reshaped_with_one_stride_and_pad(ask: Ask) -> Array:
+    """Three faults of one shipped package."""
+    if ask.padding == "SAME":
+        ask.pads = [((ask.taps[0] - 1) // 2,) * 2] * 2
+    return reshaped_with_one_stride(ask)
+
+
+def shaken_with_one_stride(ask: Ask) -> Array:
+    """The shape of a known fault, and values of none."""
+    y = one_stride(ask)
+    return y + np.arange(y.size).reshape(y.shape) ** 2 + 1.0
 
 
 def flipped_or_unstrided(ask: Ask) -> Array:

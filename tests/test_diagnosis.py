@@ -111,6 +111,7 @@ def test_the_kernel_of_these_tests_is_right_without_a_fault() -> None:
         (faulty.same_not_clamped, "SAME pads not clamped at zero: windows that leave pixels over are centred"),
         (faulty.same_of_the_height, "horizontal SAME pads computed with the vertical kernel"),
         (faulty.same_pads_of_the_height, "vertical SAME pads used for both axes"),
+        (faulty.same_pad_of_the_height, "SAME pads of (k - 1) // 2 on all sides, k the kernel's height"),
         (faulty.same_keeps_the_size, "SAME keeps the extents, whatever the stride"),
         (faulty.same_k_minus_stride, "SAME pads of k - stride, whatever the extent, output of the right shape"),
         (faulty.one_pad, "the top pad used on all four sides"),
@@ -137,6 +138,7 @@ def test_the_kernel_of_these_tests_is_right_without_a_fault() -> None:
         (faulty.group_offset_of_the_outputs, "groups of input channels begin at multiples of the output channels of a group"),
         (faulty.one_filter_for_all, "every output channel computed with the first one's weights"),
         (faulty.shorts, "results kept in 16 bits (int16)"),
+        (faulty.image_in_half_precision, "x cut to 11 bits (TensorFloat-32)"),
         (faulty.scaled, "every result multiplied by 1.5"),
         (faulty.biased, "-3 added to every result"),
         (faulty.flipped_with_one_stride, "vertical stride used for both axes, and kernel flipped (true convolution)"),
@@ -179,6 +181,18 @@ def test_a_phantom_output_is_named() -> None:
     assert sentence == "matches: at least one output, where the kernel does not fit on 4 of 4 failing cases"
 
 
+def test_three_faults_are_named_where_shapes_say_two_of_them() -> None:
+    (sentence,) = named(faulty.reshaped_with_one_stride_and_pad)
+    assert "vertical stride used for both axes" in sentence
+    assert "SAME pads of (k - 1) // 2 on all sides, k the kernel's height" in sentence
+    assert "weights read in O, I, H, W order" in sentence
+
+
+def test_a_shape_is_explained_where_values_are_not() -> None:
+    (sentence,) = named(faulty.shaken_with_one_stride)
+    assert sentence.startswith("the shape matches: vertical stride used for both axes on ")
+
+
 def test_one_fault_here_and_another_there_are_both_named() -> None:
     first, second = named(faulty.flipped_or_unstrided)
     assert {first.split(" on ")[0], second.split(" on ")[0]} == {
@@ -204,7 +218,7 @@ def padded_as_at_stride_one(ask: faulty.Ask) -> Any:
 
 
 def test_a_kernel_that_is_asked_tells_the_true_cause_from_what_looks_like_it() -> None:
-    assert named(padded_as_at_stride_one, ODD_KERNELS) == ("matches: SAME pads computed without the stride on 5 of 5 failing cases",)
+    assert named(padded_as_at_stride_one, ODD_KERNELS) == ("matches: SAME pads computed without the stride on 6 of 6 failing cases",)
 
 
 def test_failures_of_same_alone_are_not_laid_on_what_would_fail_elsewhere() -> None:
@@ -228,6 +242,15 @@ def test_an_explanation_of_few_cases_has_to_foretell_others() -> None:
     flipped = outputs(lambda case, x, w: right(case, x, w[::-1, ::-1]), cases)
     assert diagnose(flipped, seconds=20.0)
     assert diagnose(flipped, seconds=20.0, ask=asked(faulty.convolution)) == ()
+
+
+def test_few_failures_become_more_by_asking() -> None:
+    """A last row and column of zeros leave nothing to see on the smallest problems."""
+    cases = [Case.parse(line) for line in ("x=1x1x1x1 w=1x1x1x1", "x=1x2x1x1 w=2x1x1x1", "x=1x2x2x1 w=2x2x1x1")]
+    failing = failures(asked(faulty.last_row_and_column_missing), cases)
+    assert diagnose(failing, seconds=60.0) == ()
+    (sentence,) = diagnose(failing, seconds=60.0, ask=asked(faulty.last_row_and_column_missing))
+    assert sentence.startswith("matches: last output row left out (zero), and last output column left out (zero) on ")
 
 
 def test_a_kernel_that_answers_nothing_is_diagnosed_from_its_failures() -> None:

@@ -20,8 +20,9 @@ from convverify.operands.case import Case
 
 __all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hypotheses"]
 
+_BUSY = 5  # how much longer than the time to spend a diagnosis may last
 _TIED, _SHOWN = 40, 2
-_ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without being asked for more
+_ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without more ado
 _BY_NORM = (
     "errs by the norm of the tile or of the image, not by what an element sums, and within the bound of algorithms that do: "
     "Winograd's and Fourier transforms; if it is meant to be one of these, --accuracy normwise judges it by their bound"
@@ -39,30 +40,32 @@ def diagnose(
     Parameters
     ----------
     failures : cases on which the kernel is wrong, each with the kernel's output (float64, NHWC)
-    seconds : time to spend
+    seconds : processor time to spend; where others are at work on this processor, some times as long goes by
     without : name of a mutant that is not to be tried (to test the diagnosis on that mutant)
-    ask : returns the kernel's output (float64, NHWC) on another case, None where it has none; with it, one of several faults that explain
-        the failures equally well is told from the others, and what explains only some of them has to foretell others
+    ask : returns the kernel's output (float64, NHWC) on another case, None where it has none; with it, few failures become
+        more, faults that explain them equally well are told apart, and what explains only some of them has to foretell others
 
     Notes
     -----
     What explains more cases stands alone.  Of several that nothing tells apart, the one that would be wrong most rarely does.
     """
-    deadline = time.monotonic() + seconds
+    worked, waited = time.thread_time() + seconds, time.monotonic() + _BUSY * seconds
 
     def is_over() -> bool:
-        return time.monotonic() > deadline
+        return time.thread_time() > worked or time.monotonic() > waited
 
     everything = [evidence_of(case, actual) for case, actual in failures]
     evidence = [item for item in everything if item.case.stage != "rounding"]  # there, sums are not exact, whoever makes them
     interview = Interview(ask, is_over)
+    evidence += interview.more_failures(evidence, _ENOUGH + 2 - sum(item.is_telling for item in evidence))
     sentences: list[str] = []
     for tied in explanations(evidence, without, is_over):
         explained = [item for item, explains in zip(evidence, tied[0].explains, strict=True) if explains]
         left = interview.one_of_each_kind([one.candidate for one in tied[:_TIED]], explained)
-        if not _is_certain(tied[0], len(evidence)):
+        if not tied[0].of_shapes and not _is_certain(tied[0], len(evidence)):
             left = [one for one in left if interview.confirms(one, explained)]
-        sentences += [f"matches: {one.words} on {tied[0].count} of {len(evidence)} failing cases" for one in left[:_SHOWN]]
+        what = "the shape matches" if tied[0].of_shapes else "matches"
+        sentences += [f"{what}: {one.words} on {tied[0].count} of {len(evidence)} failing cases" for one in left[:_SHOWN]]
     if not sentences and errs_by_norm(everything, ask):
         return (_BY_NORM,)
     return tuple(sentences)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,12 +47,17 @@ def mutant_candidates(without: str = "") -> Iterator[Candidate]:
             yield Candidate(f"{entry.summary.rstrip('.')} (mutant {entry.name})", _as_hypothesis(entry.function))
 
 
+def common_candidates() -> Iterator[Candidate]:
+    """Yield the changes that are tried together with others, in the order in which they are registered: geometry before values."""
+    for entry in hypotheses:
+        if entry.traits.get("common"):
+            yield Candidate(entry.name, entry.function, (entry.traits["change"],))
+
+
 def double_candidates() -> Iterator[Candidate]:
-    """Yield two common changes at once, each pair in the order in which they are registered: geometry before values."""
-    common = [entry for entry in hypotheses if entry.traits.get("common")]
-    for number, first in enumerate(common):
-        for second in common[number + 1 :]:
-            yield Candidate(f"{first.name}, and {second.name}", changes=(first.traits["change"], second.traits["change"]))
+    """Yield each two common changes at once."""
+    for first, second in itertools.combinations(common_candidates(), 2):
+        yield Candidate(f"{first.words}, and {second.words}", changes=first.changes + second.changes)
 
 
 def _as_hypothesis(mutant: Callable[..., Any]) -> Hypothesis:

@@ -44,6 +44,11 @@ class Evidence:
         predicted = self._ask(candidate, self.actual.shape)
         return predicted is not None and same(predicted, self.actual, self.case.problem.dtype)
 
+    def shows_shape(self, candidate: Candidate) -> bool:
+        """Return whether a candidate, which consists of changes, explains the shape of this result."""
+        scene = self._after(candidate.changes) or self.scene
+        return scene.shape == self.actual.shape
+
     def _ask(self, candidate: Candidate, shape: tuple[int, ...] | None) -> Floats | None:
         """Return what a candidate says, unless it is of another shape than the one that is asked for."""
         try:

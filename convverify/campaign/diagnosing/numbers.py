@@ -30,21 +30,26 @@ def _truncated(values: Floats, precision: int) -> Floats:
 
 
 def _inputs(words: str, precision: int, change: Callable[[Floats, int], Floats]) -> None:
-    """Register the hypothesis that the operands are brought to a lower precision first."""
+    """Register the hypothesis that the operands, or one of them, are brought to a lower precision first."""
 
-    def changed(scene: Scene) -> Scene | None:
-        if precision >= FORMATS[scene.problem.dtype].precision:
-            return None
-        return scene.with_(x=change(scene.x, precision), w=change(scene.w, precision))
+    def registered(who: str, of_x: bool, of_w: bool) -> None:
+        def changed(scene: Scene) -> Scene | None:
+            if precision >= FORMATS[scene.problem.dtype].precision:
+                return None
+            return scene.with_(x=change(scene.x, precision) if of_x else scene.x, w=change(scene.w, precision) if of_w else scene.w)
 
-    change_of(words, changed)
+        change_of(f"{who} {words}", changed)
+
+    registered("operands", True, True)
+    registered("x", True, False)
+    registered("weights", False, True)
 
 
-_inputs("operands rounded to 11 bits (float16 or TensorFloat-32)", 11, _rounded)
-_inputs("operands cut to 11 bits (TensorFloat-32)", 11, _truncated)
-_inputs("operands rounded to 8 bits (bfloat16)", 8, _rounded)
-_inputs("operands cut to 8 bits (bfloat16)", 8, _truncated)
-_inputs("operands rounded to float32", 24, _rounded)
+_inputs("rounded to 11 bits (float16 or TensorFloat-32)", 11, _rounded)
+_inputs("cut to 11 bits (TensorFloat-32)", 11, _truncated)
+_inputs("rounded to 8 bits (bfloat16)", 8, _rounded)
+_inputs("cut to 8 bits (bfloat16)", 8, _truncated)
+_inputs("rounded to float32", 24, _rounded)
 
 
 def _output(words: str, then: Callable[[Floats], Floats], below: int = 99) -> None:

@@ -57,6 +57,16 @@ def _same(words: str, pads: Callable[[Axis], Pair], *, common: bool = True) -> N
     both_shapes(words, change, common=common)
 
 
+def _same_of_one(words: str, axis: int, pad: Callable[[int], int]) -> None:
+    """Register one pad for all four sides of SAME, made of one of the kernel's extents."""
+
+    def change(scene: Scene) -> Scene | None:
+        side = pad((scene.rows, scene.columns)[axis].taps)
+        return _with_pads(scene, (side, side), (side, side)) if scene.problem.padding == "SAME" else None
+
+    both_shapes(words, change, common=True)
+
+
 def _halves(total: int) -> Pair:
     """Split pads as SAME does."""
     return total // 2, total - total // 2
@@ -78,6 +88,9 @@ _same(
     "SAME pads not clamped at zero: windows that leave pixels over are centred (rounded towards zero)",
     lambda axis: (int(_needed(axis) / 2), _needed(axis) - int(_needed(axis) / 2)),
 )
+for _name, _axis in (("height", 0), ("width", 1)):
+    _same_of_one("SAME pads of (k - 1) // 2 on all sides, k the kernel's " + _name, _axis, lambda taps: (taps - 1) // 2)
+    _same_of_one("SAME pads of k // 2 on all sides, k the kernel's " + _name, _axis, lambda taps: taps // 2)
 _same("SAME pads of k - stride, whatever the extent", lambda axis: _halves(max(0, axis.reach - axis.stride)))
 _same("SAME pads rounded up on both sides", lambda axis: (-(-sum(axis.pads) // 2),) * 2)
 _same("SAME pads rounded down on both sides", lambda axis: (sum(axis.pads) // 2,) * 2)

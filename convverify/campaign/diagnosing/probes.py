@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,8 +21,8 @@ from convverify.problems.problem import Problem
 
 Ask: TypeAlias = Callable[[Case], Floats | None]
 
-_MOST_MACS = 50_000  # of a probe
-_BASES, _ASKED = 3, 30  # failing problems whose relatives are probes, and how often a kernel is asked in all
+_PROBES, _MOST_MACS = 80, 50_000  # how many there are, and multiply-adds of one
+_BASES, _ASKED = 3, 40  # failing problems whose relatives are probes, and how often a kernel is asked in all
 _WEIGHED = 24  # probes that say how often a candidate would be wrong
 _CONFIRMING = 6  # probes on which a candidate may be confirmed
 
@@ -35,6 +35,18 @@ class Interview:
     is_over: Callable[[], bool]
     _probes: dict[Case, Evidence] = field(default_factory=dict)
     _answers: dict[Case, Floats | None] = field(default_factory=dict)
+
+    def more_failures(self, evidence: Sequence[Evidence], count: int) -> list[Evidence]:
+        """Return relatives of failing cases on which the kernel fails, too, in a way that says something: at most so many."""
+        found: list[Evidence] = []
+        for probe in self._each_probe(evidence) if self.ask is not None else ():
+            if len(found) >= count:
+                break
+            answer = self._answer(probe)
+            if answer is not None and not same(probe.expected, answer, probe.case.problem.dtype):
+                failure = replace(probe, actual=answer)
+                found += [failure] if failure.is_telling else []
+        return found
 
     def one_of_each_kind(self, tied: list[Candidate], evidence: Sequence[Evidence]) -> list[Candidate]:
         """Return those of several candidates that are left: the first of each group that no probe tells apart.
@@ -85,7 +97,7 @@ class Interview:
         return [one for _, _, one in sorted(zip(failed, range(len(tied)), tied, strict=True), key=lambda item: item[:2])]
 
     def _each_probe(self, evidence: Sequence[Evidence]) -> Iterator[Evidence]:
-        for case in _probe_cases(evidence):
+        for case in itertools.islice(_probe_cases(evidence), _PROBES):
             if self.is_over():
                 return
             if case not in self._probes:
