@@ -98,7 +98,7 @@ def test_a_host_says_what_its_kernel_looks_like(folder: Path) -> None:
         ("1 / 0", "file 'kernels.py' failed to import: ZeroDivisionError: division by zero"),
         ("import absent_module", "file 'kernels.py' failed to import: ModuleNotFoundError: No module named 'absent_module'"),
         ("import os; os._exit(7)", "the process exited with status 7 while loading kernels.py:conv2d"),
-        ("print('so long'); import os; os.abort()", "the process was ended by SIGABRT (it last printed: so long) while loading kernels.py:conv2d"),
+        ("import os; os.abort()", "the process was ended by SIGABRT (Fatal Python error: Aborted) while loading kernels.py:conv2d"),
         ("raise SystemExit(2)", "file 'kernels.py' failed to import: SystemExit: 2"),
         ("import time; time.sleep(1000)", "kernels.py:conv2d was not loaded within 0.5 s"),
     ],
@@ -108,7 +108,7 @@ def test_a_kernel_that_cannot_be_loaded_is_one_sentence(folder: Path, code: str,
     try:
         with pytest.raises(CannotLoad) as caught:
             host.ready(PATIENCE)
-        assert str(caught.value).replace("(Fatal Python error: Aborted)", "(it last printed: so long)") == told
+        assert str(caught.value) == told
         with pytest.raises(CannotLoad):  # and again, whoever asks
             host.ready()
     finally:
@@ -148,10 +148,7 @@ def test_a_file_called_like_a_module_of_the_host_does_not_take_its_place(folder:
 def test_a_host_cannot_read_what_is_typed_and_inherits_no_descriptor(folder: Path) -> None:
     read, write_end = os.pipe()
     os.set_inheritable(read, True)
-    code = (
-        "import json, os, sys\n"
-        "open('seen', 'w').write(json.dumps([sorted(map(int, os.listdir('/proc/self/fd'))), sys.stdin.read()]))"
-    )
+    code = "import json, os, sys\nopen('seen', 'w').write(json.dumps([sorted(map(int, os.listdir('/proc/self/fd'))), sys.stdin.read()]))"
     host = Host(write(folder, code))
     try:
         assert host.ready(PATIENCE)

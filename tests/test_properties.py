@@ -335,8 +335,7 @@ def test_a_dear_property_is_tried_on_some_cases_of_a_campaign_and_on_every_case_
     assert names
     for name in names:
         turns = [
-            name in judge(tried(right, Case.parse(PLAIN).with_(seed=seed << 3), (name,), thorough=False), (name,))[0]
-            for seed in range(48)
+            name in judge(tried(right, Case.parse(PLAIN).with_(seed=seed << 3), (name,), thorough=False), (name,))[0] for seed in range(48)
         ]
         assert sum(turns) == 48 // properties[name].traits["every"]
         assert name in judge(trial_of(right, PLAIN.replace("seed=8", "seed=9")), (name,))[0]
