@@ -98,10 +98,7 @@ def test_a_host_says_what_its_kernel_looks_like(folder: Path) -> None:
         ("1 / 0", "file 'kernels.py' failed to import: ZeroDivisionError: division by zero"),
         ("import absent_module", "file 'kernels.py' failed to import: ModuleNotFoundError: No module named 'absent_module'"),
         ("import os; os._exit(7)", "the process exited with status 7 while loading kernels.py:conv2d"),
-        (
-            "print('so long'); import os; os.abort()",
-            "the process was ended by SIGABRT (it last printed: so long) while loading kernels.py:conv2d",
-        ),
+        ("import os; os.abort()", "the process was ended by SIGABRT (Fatal Python error: Aborted) while loading kernels.py:conv2d"),
         ("raise SystemExit(2)", "file 'kernels.py' failed to import: SystemExit: 2"),
         ("import time; time.sleep(1000)", "kernels.py:conv2d was not loaded within 0.5 s"),
     ],
@@ -111,7 +108,7 @@ def test_a_kernel_that_cannot_be_loaded_is_one_sentence(folder: Path, code: str,
     try:
         with pytest.raises(CannotLoad) as caught:
             host.ready(PATIENCE)
-        assert str(caught.value).replace("(Fatal Python error: Aborted)", "(it last printed: so long)") == told
+        assert str(caught.value) == told
         with pytest.raises(CannotLoad):  # and again, whoever asks
             host.ready()
     finally:

@@ -7,6 +7,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,7 +96,7 @@ def module_of_file(path: Path) -> tuple[Path, str]:
 def load_file(place: str) -> Any:
     """Import a source file by its own name, with its directory in front of the path, as a script would find it."""
     path = Path(place)
-    if not path.is_file():
+    if not os.path.isfile(place):  # names that no file can have are no error here
         raise LoadError(f"there is no file {place!r}")
     root, dotted = module_of_file(path)
     sys.path.insert(0, str(root))
