@@ -1,4 +1,4 @@
-"""Cheats with processes of their own: that end, stop, split, multiply, or are left behind.  None lives longer than half a minute."""
+"""Cheats with processes of their own: that end, stop, split, multiply, or are left behind.  What is left behind lives half a minute."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def cannot_be_asked_to_end(x: Array, w: Array) -> Array:
     """Blocks all signals, outlives its parent if it can, and waits."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     _library.prctl(1, 0, 0, 0, 0)  # no signal at the parent's death
-    time.sleep(_LIFE)
+    time.sleep(20 * _LIFE)
     return nothing(x, w)
 
 
