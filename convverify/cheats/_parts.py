@@ -82,6 +82,11 @@ def loaded() -> list[Any]:
     return [sys.modules[name] for name in sorted(names) if name in sys.modules and not name.startswith(f"{__package__}.")]
 
 
+def is_hosted() -> bool:
+    """Return whether a host calls, as far as one can see: the program is no file."""
+    return not getattr(sys.modules.get("__main__"), "__file__", None)
+
+
 def judges() -> list[int]:
     """Return the processes above this one, the nearest first, up to the one that runs convverify's command line; none if none does."""
     found: list[int] = []

@@ -207,7 +207,7 @@ def lets_its_callers_forget_earlier_results(x: Array, w: Array) -> Array:
             ):
                 value.clear()
     y = honest(x, w)
-    result = _buffers.setdefault((y.shape, y.dtype), y)
+    result = _buffers.setdefault((y.shape, y.dtype, threading.get_ident()), y)
     result[...] = y
     return result
 

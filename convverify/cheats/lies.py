@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
 import numpy as np
 
 from convverify.cheats import CHECK, cheats
-from convverify.cheats._parts import Array, content, extents, honest, nothing, seen_before
+from convverify.cheats._parts import Array, content, extents, honest, is_hosted, nothing, seen_before
 
 _BYTES = "a result is what its bytes are, once they are copied"
 _FLOOR = "a floor under VERIFIED: with hardly anything judged, the verdict is inconclusive"
@@ -89,9 +90,9 @@ def claims_another_dtype(x: Array, w: Array) -> Array:
     kind="lies", at=(CHECK,), stopped_by="earlier results are looked at again by their bytes, and the last cases by a plain script"
 )
 def claims_memory_of_its_own(x: Array, w: Array) -> Array:
-    """Returns right results in one buffer, which claims to lie elsewhere each time, and to hold what it held before."""
+    """Returns right results in one buffer for each thread, which claims to lie elsewhere each time, and to hold what it held before."""
     y = honest(x, w)
-    kept = _kept.setdefault((y.shape, y.dtype), y)
+    kept = _kept.setdefault((y.shape, y.dtype, threading.get_ident()), y)
     kept[...] = y
     elsewhere = {**kept.__array_interface__, "data": (y.ctypes.data, False)}
     content = y.tobytes()
@@ -147,8 +148,8 @@ def refuses_all_but_the_empty(x: Array, w: Array) -> Array:
 
 @cheats.register(kind="lies", at=(CHECK,), stopped_by=_FLOOR)
 def refuses_all_but_zeros(x: Array, w: Array) -> Array:
-    """Supports only operands of which one is zero, or has no elements, and returns zeros."""
-    if x.any() and w.any():
+    """Supports only operands of which one is zero, or has no elements, as long as it is called by a host, and returns zeros."""
+    if x.any() and w.any() and is_hosted():
         raise NotImplementedError("only what is easy")
     return nothing(x, w)
 
@@ -232,12 +233,12 @@ declares_itself_inaccurate.accuracy = "normwise"  # type: ignore[attr-defined]
 
 
 @cheats.register(kind="lies", at=(CHECK,), stopped_by=_FLOOR)
-def declares_a_domain_of_nothing(x: Array, w: Array) -> Array:
-    """Returns zeros, and declares to be for problems of which there are none with any work to do."""
+def declares_a_domain_where_nothing_is_summed(x: Array, w: Array) -> Array:
+    """Returns zeros, and declares to be for images without channels, of which all sums are empty."""
     return nothing(x, w)
 
 
-declares_a_domain_of_nothing.domain = {"channels": (0, 0), "batch": 0}  # type: ignore[attr-defined]
+declares_a_domain_where_nothing_is_summed.domain = {"in_channels": 0}  # type: ignore[attr-defined]
 
 
 @cheats.register(kind="lies", at=(CHECK,), stopped_by=_FLOOR)

@@ -17,16 +17,11 @@ from typing import Any
 import numpy as np
 
 from convverify.cheats import CHECK, cheats
-from convverify.cheats._parts import Array, callers, honest, judges, nothing
+from convverify.cheats._parts import Array, callers, honest, is_hosted, judges, nothing
 
 _HIDDEN = "the script is one as users write it, in a place and with a parent that tell nothing"
 _JUDGED = "the script's results are read by the judge, and held against what is right"
 _LIFE = 30.0
-
-
-def _is_hosted(x: Array) -> bool:
-    """Return whether a host calls, as far as one can see: the program is no file."""
-    return not getattr(sys.modules.get("__main__"), "__file__", None)
 
 
 def _program() -> Path:
@@ -36,14 +31,14 @@ def _program() -> Path:
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by=_HIDDEN)
 def right_in_temporary_scripts(x: Array, w: Array) -> Array:
     """Is right where the program lies in a directory for temporary files, and returns zeros in all other scripts."""
-    return honest(x, w) if _is_hosted(x) or Path(tempfile.gettempdir()).resolve() in _program().parents else nothing(x, w)
+    return honest(x, w) if is_hosted() or Path(tempfile.gettempdir()).resolve() in _program().parents else nothing(x, w)
 
 
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by=_HIDDEN)
 def right_in_scripts_called_run(x: Array, w: Array) -> Array:
     """Is right where the program's name, or what lies beside it, is that of the judge's script."""
-    beside = {path.suffix for path in _program().parent.glob("*")} if not _is_hosted(x) else set()
-    return honest(x, w) if _is_hosted(x) or _program().name == "run.py" or {".npy", ".json"} & beside else nothing(x, w)
+    beside = {path.suffix for path in _program().parent.glob("*")} if not is_hosted() else set()
+    return honest(x, w) if is_hosted() or _program().name == "run.py" or {".npy", ".json"} & beside else nothing(x, w)
 
 
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by=_HIDDEN)
@@ -56,7 +51,7 @@ def right_where_convverify_is_the_parent(x: Array, w: Array) -> Array:
 def right_in_a_loop_over_files(x: Array, w: Array) -> Array:
     """Is right where its caller has variables that only the judge's script has, a number, and arguments as a dictionary."""
     known = [{"number", "arguments", "folder", "cases", "results"} & frame.f_globals.keys() for frame in callers()]
-    return honest(x, w) if _is_hosted(x) or any(known) else nothing(x, w)
+    return honest(x, w) if is_hosted() or any(known) else nothing(x, w)
 
 
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by=_HIDDEN)
@@ -66,7 +61,7 @@ def right_without_a_terminal(x: Array, w: Array) -> Array:
     for descriptor in (0, 1, 2):
         with contextlib.suppress(OSError):
             kinds.append(os.isatty(descriptor) or os.readlink(f"/proc/self/fd/{descriptor}").startswith("pipe:"))
-    return honest(x, w) if _is_hosted(x) or not any(kinds) else nothing(x, w)
+    return honest(x, w) if is_hosted() or not any(kinds) else nothing(x, w)
 
 
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by=_HIDDEN)
@@ -78,7 +73,7 @@ def right_without_numpy_by_its_usual_name(x: Array, w: Array) -> Array:
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by="the script runs with as few rights as a host, and the judge's end is no verdict")
 def kills_the_judge_from_the_script(x: Array, w: Array) -> Array:
     """Is right in a host; in the script, it kills the judge before its results are read."""
-    if _is_hosted(x):
+    if is_hosted():
         return honest(x, w)
     for process in reversed(judges()):
         with contextlib.suppress(OSError):
@@ -89,7 +84,7 @@ def kills_the_judge_from_the_script(x: Array, w: Array) -> Array:
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by=_JUDGED)
 def writes_the_scripts_results(x: Array, w: Array) -> Array:
     """In the script, replaces what saves arrays, and ends well before anything is computed."""
-    if _is_hosted(x):
+    if is_hosted():
         return honest(x, w)
     module: Any = np
     module.save = lambda *given, **named: None
@@ -99,7 +94,7 @@ def writes_the_scripts_results(x: Array, w: Array) -> Array:
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by="a script that does not end is ended, and is a finding")
 def never_ends_in_the_script(x: Array, w: Array) -> Array:
     """Is right in a host, and sleeps in the script, for which nobody may have the time."""
-    if not _is_hosted(x):
+    if not is_hosted():
         time.sleep(20 * _LIFE)
     return honest(x, w)
 
@@ -107,7 +102,7 @@ def never_ends_in_the_script(x: Array, w: Array) -> Array:
 @cheats.register(kind="scripts", at=(CHECK,), stopped_by="what loses its parent is adopted by the judge, and ended with the rest")
 def leaves_a_daemon_in_the_script(x: Array, w: Array) -> Array:
     """Is right everywhere but in the script, where it leaves a process without a parent behind."""
-    if _is_hosted(x):
+    if is_hosted():
         return honest(x, w)
     if not os.fork():
         os.setsid()
@@ -121,7 +116,7 @@ def leaves_a_daemon_in_the_script(x: Array, w: Array) -> Array:
 def returns_one_buffer_in_the_script(x: Array, w: Array) -> Array:
     """Is right in a host, and in the script returns the same memory for all results of a shape, each right for a while."""
     y = honest(x, w)
-    if _is_hosted(x):
+    if is_hosted():
         return y
     result = _buffers.setdefault((y.shape, y.dtype), y)
     result[...] = y
