@@ -71,7 +71,8 @@ def hides_its_memory_in_what_is_shared(x: Array, w: Array) -> Array:
     """Is right, and fills a part of the shared memory that nobody uses with twice what it may take."""
     for low, high in shared_mappings(x, w):
         middle = (low + high) // 2
-        if high - middle > _BEYOND << 20:
+        if high - middle > _BEYOND << 20 and not _filled:
+            _filled.append(low)
             memory: Bytes = np.ctypeslib.as_array((ctypes.c_uint8 * (_BEYOND << 20)).from_address(middle - (_BEYOND << 20)))
             memory[:: 1 << 12] = 1
     return honest(x, w)
@@ -101,4 +102,5 @@ def hides_its_memory_in_a_child(x: Array, w: Array) -> Array:
 
 
 _files: list[int] = []
+_filled: list[int] = []
 _children: list[int] = []
