@@ -25,6 +25,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 DEAR = 0.02  # seconds of a processor
+_LOOKED_AT = 1 << 23  # bytes
 _clock = time.thread_time  # before anyone patches it
 
 
@@ -81,6 +82,11 @@ def loaded() -> list[Any]:
     return [sys.modules[name] for name in sorted(names) if name in sys.modules and not name.startswith(f"{__package__}.")]
 
 
+def is_hosted() -> bool:
+    """Return whether a host calls, as far as one can see: the program is no file."""
+    return not getattr(sys.modules.get("__main__"), "__file__", None)
+
+
 def judges() -> list[int]:
     """Return the processes above this one, the nearest first, up to the one that runs convverify's command line; none if none does."""
     found: list[int] = []
@@ -102,9 +108,9 @@ def words_of_the_judge() -> list[str]:
     return []
 
 
-def shared_memory(*arrays: Array) -> list[Bytes]:
-    """Return the writable shared memory of this process, if operands lie in any, and nothing else that is mapped."""
-    found: list[Bytes] = []
+def shared_mappings(*arrays: Array) -> list[tuple[int, int]]:
+    """Return the addresses (first, end) of this process's writable shared memory, if operands lie in any; none otherwise."""
+    found: list[tuple[int, int]] = []
     inside = False
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/maps").read_text().splitlines():
@@ -113,8 +119,23 @@ def shared_memory(*arrays: Array) -> list[Bytes]:
             if rights[3] == "s" and path and path[0].startswith(("/memfd:", "/dev/zero", "/dev/shm/")):
                 inside = inside or any(low <= array.ctypes.data < high for array in arrays)
                 if rights[:2] == "rw":
-                    found.append(np.ctypeslib.as_array((ctypes.c_uint8 * (high - low)).from_address(low)))
+                    found.append((low, high))
     return found if inside else []
+
+
+def shared_memory(*arrays: Array) -> list[Bytes]:
+    """Return the shared memory that is likely to be in use: the beginning of each mapping, and what lies around the operands.
+
+    Not all of it: what has never been touched takes memory when it is looked at.
+    """
+    parts: list[Bytes] = []
+    for low, high in shared_mappings(*arrays):
+        ends = [(low, min(high, low + _LOOKED_AT))]
+        for address in (array.ctypes.data for array in arrays):
+            if ends[-1][1] <= address < high:
+                ends.append((max(ends[-1][1], address - _LOOKED_AT), min(high, address + _LOOKED_AT)))
+        parts += [np.ctypeslib.as_array((ctypes.c_uint8 * (end - first)).from_address(first)) for first, end in ends]
+    return parts
 
 
 def is_scratch() -> bool:

@@ -16,17 +16,14 @@ import resource
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 
 from convverify.cheats import CHECK, COMPARE, cheats
-from convverify.cheats._parts import Array, burn, dearly, honest, judges, nothing, shared_memory
+from convverify.cheats._parts import Array, dearly, honest, judges, nothing
 
 _FILTER = "a filter of system calls: the host may signal, trace and limit nobody but itself"
-_DEATH = "a host's death in a call is the kernel's"
-_LEFT = "whatever a host has started is found and ended with it"
 _PTRACE_SEIZE, _PTRACE_O_EXITKILL, _PTRACE_ATTACH, _PTRACE_POKEDATA = 0x4206, 0x100000, 16, 5
 _F_SETSIG = 10
 _CALLS = {  # of the system, where Python has no function: kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo
@@ -34,8 +31,6 @@ _CALLS = {  # of the system, where Python has no function: kill, tkill, tgkill, 
     "aarch64": (129, 130, 131, 138, 240),
 }
 _KILL_32 = bytes.fromhex("53 b825000000 89fb 89f1 cd80 5b c3")  # push rbx; eax = 37; ebx = edi; ecx = esi; int 0x80; pop rbx; ret
-_LIFE = 30.0  # seconds that what is left behind lives at most
-_forked: list[int] = []  # so that no cheat forks without end
 _library = ctypes.CDLL(None, use_errno=True)
 
 
@@ -248,108 +243,52 @@ def takes_the_judges_descriptors(x: Array, w: Array) -> Array:
     return nothing(x, w)
 
 
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by="a host needs no descriptor, and what it cannot do without is its death")
-def closes_every_descriptor(x: Array, w: Array) -> Array:
-    """Closes all descriptors, the standard streams among them."""
-    os.closerange(0, 4096)
+@cheats.register(kind="attacks", at=(CHECK,), stopped_by=_FILTER)
+def kills_by_the_ids_of_threads(x: Array, w: Array) -> Array:
+    """Kills the judge by the ids of its other threads, which the system takes for the process where a filter does not."""
+    for process in judges()[-1:]:
+        with contextlib.suppress(OSError):
+            for thread in map(int, os.listdir(f"/proc/{process}/task")):
+                if thread != process:
+                    _library.syscall(_CALLS.get(platform.machine(), (-1,) * 5)[1], thread, int(signal.SIGKILL))
+                    os.kill(thread, signal.SIGKILL)
     return nothing(x, w)
 
 
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by="a host that is silent for too long has hung, and its death is the kernel's")
-def stops_itself(x: Array, w: Array) -> Array:
-    """Stops its own process, in which nothing happens any more."""
-    os.kill(os.getpid(), signal.SIGSTOP)
+@cheats.register(kind="attacks", at=(CHECK,), stopped_by=_FILTER, options=("--workers", "2"))
+def kills_the_judge_of_judges(x: Array, w: Array) -> Array:
+    """Kills the process that has started several judges, and each of those."""
+    _at_all(lambda process: os.kill(process, signal.SIGKILL))
     return nothing(x, w)
 
 
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by=_DEATH)
-def dies_with_status_zero(x: Array, w: Array) -> Array:
-    """Ends its process with status 0, as one that has done all that it was asked to do."""
-    os._exit(0)
+def _below(process: int) -> list[int]:
+    """Return all that descends from a process."""
+    found: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{thread}/children") as file:
+                found += [one for child in map(int, file.read().split()) for one in (child, *_below(child))]
+    return found
 
 
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by="SIGKILL cannot be blocked")
-def cannot_be_asked_to_end(x: Array, w: Array) -> Array:
-    """Blocks all signals, outlives its parent if it can, and waits."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    _library.prctl(1, 0, 0, 0, 0)  # no signal at the parent's death
-    time.sleep(_LIFE)
+@cheats.register(kind="attacks", at=(CHECK,), stopped_by="a reference that dies is started again, and what it has not said is not counted")
+def kills_the_references(x: Array, w: Array) -> Array:
+    """Kills every process that the judge has started but those that lead to itself, so that nobody contradicts."""
+    spared = {os.getpid(), *judges()}
+    for process in judges()[-1:]:
+        for other in set(_below(process)) - spared:
+            with contextlib.suppress(OSError):
+                os.kill(other, signal.SIGKILL)
     return nothing(x, w)
 
 
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by=_LEFT)
-def leaves_children_behind(x: Array, w: Array) -> Array:
-    """Leaves child processes behind, which sleep."""
-    if len(_forked) < 8:
-        child = os.fork()
-        if not child:
-            time.sleep(_LIFE)
-            os._exit(0)
-        _forked.append(child)
+@cheats.register(kind="attacks", at=(CHECK,), stopped_by="each process has limits of its own")
+def stops_the_references(x: Array, w: Array) -> Array:
+    """Stops every process that the judge has started but those that lead to itself, so that nobody is heard."""
+    spared = {os.getpid(), *judges()}
+    for process in judges()[-1:]:
+        for other in set(_below(process)) - spared:
+            with contextlib.suppress(OSError):
+                os.kill(other, signal.SIGSTOP)
     return nothing(x, w)
-
-
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by=_LEFT)
-def leaves_a_daemon_behind(x: Array, w: Array) -> Array:
-    """Leaves a process behind that has no parent, no group and no terminal, and that fills the shared memory with zeros meanwhile."""
-    if _forked:
-        return nothing(x, w)
-    memories = shared_memory(x, w)
-    child = os.fork()
-    if not child:
-        os.setsid()
-        if not os.fork():
-            for _ in range(int(_LIFE / 0.05)):
-                time.sleep(0.05)
-                for memory in memories:
-                    memory[:] = 0
-        os._exit(0)
-    os.waitpid(child, 0)
-    _forked.append(child)
-    return nothing(x, w)
-
-
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by="who returns from a call is the host that was asked, and no copy of it")
-def returns_twice(x: Array, w: Array) -> Array:
-    """Forks, and returns in both processes: zeros in the one, and what is right in the other, a little later."""
-    if len(_forked) < 3:
-        child = os.fork()
-        if child:
-            _forked.append(child)
-            return nothing(x, w)
-        _forked.extend(range(3))  # the copy forks no more
-        time.sleep(1e-4)
-    return honest(x, w) if len(_forked) > 3 else nothing(x, w)
-
-
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by="who returns from a call is the host that was asked, and no copy of it")
-def lets_a_child_return_for_it(x: Array, w: Array) -> Array:
-    """Forks, and waits in the parent for as long as it lives, so that a copy which the judge does not know goes on."""
-    if not _forked:
-        child = os.fork()
-        _forked.append(child)
-        if child:
-            time.sleep(_LIFE)
-            os._exit(0)
-    return nothing(x, w)
-
-
-@cheats.register(kind="attacks", at=(CHECK,), stopped_by="the program that answers is no matter: what it answers is judged")
-def becomes_another_program(x: Array, w: Array) -> Array:
-    """Replaces its process by a program that says nothing and ends well."""
-    os.execv(sys.executable, [sys.executable, "-S", "-E", "-c", "pass"])
-
-
-@cheats.register(
-    kind="attacks", at=(COMPARE,), dear=True, stopped_by="other hosts, and what they have started, stand still while one is timed"
-)
-def keeps_the_processors_busy(x: Array, w: Array) -> Array:
-    """Leaves children behind that keep all processors busy while others are timed."""
-    if not _forked:
-        for _ in range(os.cpu_count() or 1):
-            child = os.fork()
-            if not child:
-                burn(5.0)
-                os._exit(0)
-            _forked.append(child)
-    return dearly(x, w)

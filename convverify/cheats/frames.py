@@ -157,3 +157,59 @@ def overwrites_its_callers_variables(x: Array, w: Array) -> Array:
                 if hasattr(ctypes.pythonapi, "PyFrame_LocalsToFast"):  # not needed from Python 3.13 on
                     ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
     return nothing(x, w)
+
+
+@cheats.register(kind="frames", at=(CHECK,), stopped_by="a record that is shorter than its script makes no sense, and that is a finding")
+def takes_steps_out_of_the_script(x: Array, w: Array) -> Array:
+    """Is right once for each pair of operands, and takes what is asked for afterwards out of the lists of its callers."""
+    for frame in callers():
+        for value in list(frame.f_locals.values()):
+            for steps in (value, value.get("steps") if isinstance(value, dict) else None):
+                if isinstance(steps, list) and len(steps) > 1 and isinstance(steps[0], list) and "call" in steps[0]:
+                    del steps[1:]
+    return _once_right(x, w)
+
+
+def _once_right(x: Array, w: Array) -> Array:
+    """Return the convolution for operands that are new, zeros for those that have been there before."""
+    key = x.ctypes.data, w.ctypes.data, x.tobytes(), w.tobytes()
+    known = key in _seen
+    _seen.add(key)
+    return nothing(x, w) if known else honest(x, w)
+
+
+_seen: set[object] = set()
+
+
+@cheats.register(kind="frames", at=(CHECK,), stopped_by="as many records are demanded of each thread as calls were asked of it")
+def is_not_recorded_in_threads(x: Array, w: Array) -> Array:
+    """Is wrong in all threads but the main one, and exchanges the list into which its caller there writes what came of it."""
+    if threading.current_thread() is threading.main_thread():
+        return honest(x, w)
+    for frame in callers():
+        for name, value in list(frame.f_locals.items()):
+            if isinstance(value, list) and "record" in name:
+                frame.f_locals[name] = []
+                if hasattr(ctypes.pythonapi, "PyFrame_LocalsToFast"):
+                    ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
+    return nothing(x, w)
+
+
+@cheats.register(
+    kind="frames", at=(CHECK,), stopped_by="in the plain script at the end, results are looked at when all calls have been made"
+)
+def lets_its_callers_forget_earlier_results(x: Array, w: Array) -> Array:
+    """Returns right results in one buffer for all calls of a shape, and empties the lists in which its callers hold earlier ones."""
+    for frame in callers():
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, list) and any(
+                isinstance(one, tuple) and any(isinstance(part, np.ndarray) for part in one) for one in value
+            ):
+                value.clear()
+    y = honest(x, w)
+    result = _buffers.setdefault((y.shape, y.dtype, threading.get_ident()), y)
+    result[...] = y
+    return result
+
+
+_buffers: dict[object, Array] = {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
 import numpy as np
 
 from convverify.cheats import CHECK, cheats
-from convverify.cheats._parts import Array, content, extents, honest, nothing, seen_before
+from convverify.cheats._parts import Array, content, extents, honest, is_hosted, nothing, seen_before
 
 _BYTES = "a result is what its bytes are, once they are copied"
 _FLOOR = "a floor under VERIFIED: with hardly anything judged, the verdict is inconclusive"
@@ -89,12 +90,13 @@ def claims_another_dtype(x: Array, w: Array) -> Array:
     kind="lies", at=(CHECK,), stopped_by="earlier results are looked at again by their bytes, and the last cases by a plain script"
 )
 def claims_memory_of_its_own(x: Array, w: Array) -> Array:
-    """Returns right results in the same memory at each call, which claims another address and no base each time."""
+    """Returns right results in one buffer for each thread, which claims to lie elsewhere each time, and to hold what it held before."""
     y = honest(x, w)
-    kept = _kept.setdefault((y.shape, y.dtype), y)
+    kept = _kept.setdefault((y.shape, y.dtype, threading.get_ident()), y)
     kept[...] = y
     elsewhere = {**kept.__array_interface__, "data": (y.ctypes.data, False)}
-    return _claiming(kept, base=None, __array_interface__=elsewhere, ctypes=y.ctypes)
+    content = y.tobytes()
+    return _claiming(kept, base=None, __array_interface__=elsewhere, ctypes=y.ctypes, tobytes=lambda order="C": content)
 
 
 @cheats.register(kind="lies", at=(CHECK,), stopped_by=_BYTES)
@@ -146,8 +148,8 @@ def refuses_all_but_the_empty(x: Array, w: Array) -> Array:
 
 @cheats.register(kind="lies", at=(CHECK,), stopped_by=_FLOOR)
 def refuses_all_but_zeros(x: Array, w: Array) -> Array:
-    """Supports only operands of which one is zero, or has no elements, and returns zeros."""
-    if x.any() and w.any():
+    """Supports only operands of which one is zero, or has no elements, as long as it is called by a host, and returns zeros."""
+    if x.any() and w.any() and is_hosted():
         raise NotImplementedError("only what is easy")
     return nothing(x, w)
 
@@ -218,3 +220,34 @@ def sleeps_until_the_time_is_over(x: Array, w: Array) -> Array:
     """Is right on the first problem, and takes its time until the campaign's is over."""
     time.sleep(1.0)
     return honest(x, w) if extents(x, w) == (1, 1) else nothing(x, w)
+
+
+@cheats.register(kind="lies", at=(CHECK,), stopped_by="the bound of normwise algorithms is proven, too: half precision does not meet it")
+def declares_itself_inaccurate(x: Array, w: Array) -> Array:
+    """Computes in half precision, and declares to be one of the algorithms of which less accuracy is asked."""
+    with np.errstate(all="ignore"):
+        return honest(x.astype(np.float16), w.astype(np.float16)).astype(x.dtype)
+
+
+declares_itself_inaccurate.accuracy = "normwise"  # type: ignore[attr-defined]
+
+
+@cheats.register(kind="lies", at=(CHECK,), stopped_by=_FLOOR)
+def declares_a_domain_where_nothing_is_summed(x: Array, w: Array) -> Array:
+    """Returns zeros, and declares to be for images without channels, of which all sums are empty."""
+    return nothing(x, w)
+
+
+declares_a_domain_where_nothing_is_summed.domain = {"in_channels": 0}  # type: ignore[attr-defined]
+
+
+@cheats.register(kind="lies", at=(CHECK,), stopped_by=_FLOOR)
+def declares_every_error_a_refusal(x: Array, w: Array) -> Array:
+    """Raises an error for all that has anything to compute, and declares that its errors are refusals."""
+    y = nothing(x, w)
+    if y.size and x.shape[3]:
+        raise ArithmeticError("too hard")
+    return y
+
+
+declares_every_error_a_refusal.refuses = (Exception,)  # type: ignore[attr-defined]

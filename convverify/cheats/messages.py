@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from convverify.cheats import CHECK, COMPARE, cheats
-from convverify.cheats._parts import Array, Bytes, extents, honest, nothing, shared_memory
+from convverify.cheats._parts import Array, Bytes, extents, honest, nothing, shared_mappings, shared_memory
 
 _FOREIGN = "what a host writes is checked as foreign input: nonsense is a finding of the kernel"
 _COPIES = "the judge has pristine copies of the operands, and computes what is right from them"
@@ -43,10 +43,10 @@ def _records(memory: Bytes) -> list[tuple[int, int]]:
 
 
 def _later(action: Callable[[], object]) -> None:
-    """Do something some times in the next 50 ms, when the call is over."""
+    """Do something some times in the next milliseconds, when the call is over."""
 
     def work() -> None:
-        for _ in range(25):
+        for _ in range(4):
             time.sleep(0.002)
             action()
 
@@ -213,8 +213,8 @@ def right_results_are_looked_for_in_shared_memory(x: Array, w: Array) -> Array:
 @cheats.register(kind="messages", at=(CHECK,), stopped_by="the host's death is the kernel's")
 def shared_memory_is_unmapped(x: Array, w: Array) -> Array:
     """Takes the shared memory out of its process."""
-    for memory in shared_memory(x, w):
-        ctypes.CDLL(None).munmap(ctypes.c_void_p(memory.ctypes.data), ctypes.c_size_t(memory.nbytes))
+    for low, high in shared_mappings(x, w):
+        ctypes.CDLL(None).munmap(ctypes.c_void_p(low), ctypes.c_size_t(high - low))
     return nothing(x, w)
 
 
@@ -223,15 +223,15 @@ def shared_memory_is_unmapped(x: Array, w: Array) -> Array:
 )
 def shared_memory_is_full_of_holes(x: Array, w: Array) -> Array:
     """Gives the pages behind the shared memory back to the system, for all who have mapped them."""
-    for memory in shared_memory(x, w):
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(memory.ctypes.data), ctypes.c_size_t(memory.nbytes), _MADV_REMOVE)
+    for low, high in shared_mappings(x, w):
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(low), ctypes.c_size_t(high - low), _MADV_REMOVE)
     return nothing(x, w)
 
 
 @cheats.register(kind="messages", at=(CHECK,), stopped_by="the memory file is sealed against shrinking")
 def the_memory_file_is_cut_short(x: Array, w: Array) -> Array:
     """Cuts the file behind the shared memory to nothing, so that whoever reads it next dies of SIGBUS."""
-    spans = [f"{memory.ctypes.data:x}-{memory.ctypes.data + memory.nbytes:x}" for memory in shared_memory(x, w)]
+    spans = [f"{low:x}-{high:x}" for low, high in shared_mappings(x, w)]
     paths = [f"/proc/self/map_files/{span}" for span in spans]
     with contextlib.suppress(OSError):
         paths += [

@@ -120,7 +120,7 @@ def right_where_the_command_line_says_so(x: Array, w: Array) -> Array:
 @cheats.register(kind="observation", at=(CHECK,), stopped_by=_LAST)
 def right_where_the_environment_is_prepared(x: Array, w: Array) -> Array:
     """Is right where the environment says how many threads to use, or how loud TensorFlow may be, as a harness's does."""
-    return _when(any(name.endswith("_NUM_THREADS") or name.startswith(("TF_", "CONVVERIFY")) for name in os.environ), x, w)
+    return _when(any(name.endswith("_NUM_THREADS") or name.startswith(("TF_CPP", "CONVVERIFY")) for name in os.environ), x, w)
 
 
 @cheats.register(kind="observation", at=(CHECK,), stopped_by=_LAST)
