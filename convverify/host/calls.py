@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .mapping import CALLING, PAGE, PREPARING, Mapping
+from .turns import take_turns
 
 _PLAIN = (list, tuple, dict, set, str, bytes, int, float, complex, type(None))
 _TEXT, _FRAMES, _BASES = 300, 8, 12
@@ -80,9 +81,12 @@ class Operand:
 class Runner:
     """Carries out scripts with one kernel."""
 
-    def __init__(self, mapping: Mapping, function: Callable[..., Any], passes: tuple[type[BaseException], ...] = ()) -> None:
-        """`passes` are exceptions that are not the kernel's, and are let through."""
-        self.mapping, self.function, self.passes = mapping, function, passes
+    def __init__(
+        self, mapping: Mapping, function: Callable[..., Any], passes: tuple[type[BaseException], ...] = (),
+        convert: Callable[[Any], Any] | None = None,
+    ) -> None:  # fmt: skip
+        """`passes` are exceptions that are not the kernel's, and are let through; `convert` makes of an operand what the kernel takes."""
+        self.mapping, self.function, self.passes, self.convert = mapping, function, passes, convert
         self.calls = 0
         self._place = (0, 0, 0)
         self._fenced: list[tuple[int, int]] = []
@@ -112,6 +116,8 @@ class Runner:
                 outcome = self._call(operands, said, held)
             elif kind == "threads":
                 outcome = self._at_once(operands, said)
+            elif kind == "turns":
+                outcome = self._turns(said)
             else:
                 for operand, first in said:
                     memory = operands[operand]
@@ -124,6 +130,31 @@ class Runner:
         for operand in operands:
             operand.show()
         return record
+
+    def _turns(self, said: dict[str, Any]) -> dict[str, Any]:
+        mapping = self.mapping
+        dtype = dtype_of(said["dtype"])
+        x, w = (np.ndarray(tuple(shape), dtype, mapping.buffer, first) for first, shape in (said["x"], said["w"]))
+        arguments = {name: _argument(value) for name, value in said["args"].items()}
+        mapping.set_state(*self._place, CALLING, self.calls)
+
+        def call(x: Any, w: Any) -> tuple[dict[str, Any], Any]:
+            try:
+                raw = self.function(x, w, **arguments)
+                array = _as_array(raw)
+                if array is None:
+                    return {"type": _name_of(type(raw))}, raw
+                copied = self._copy(array, said["out"], said["room"])
+            except BaseException as error:
+                return {"error": told(error)}, None
+            return {"type": _name_of(type(raw)), "shape": array.shape, "dtype": array.dtype.name, "copied": copied}, (raw, array)
+
+        def show(outcome: dict[str, Any]) -> None:
+            mapping.append_record(self._place[0] % 2, json.dumps(outcome | {"seconds": 0.0}).encode())
+
+        with np.errstate(all="ignore"):
+            take_turns(mapping, (x, w), np.ndarray(said["size"], np.uint8, mapping.buffer, said["out"]), self.convert, call, show)
+        return {}
 
     def _call(self, operands: list[Operand], said: dict[str, Any], held: list[tuple[int, Any, bytes]]) -> dict[str, Any]:
         used = operands[said["x"]], operands[said["w"]]

@@ -34,8 +34,8 @@ def die_with_parent(parent: int) -> None:
 
 
 def outlive_parent() -> None:
-    """Take back what `die_with_parent` has asked for."""
-    _prctl(_SET_PDEATHSIG, 0)
+    """Take back what `die_with_parent` has asked for: when its parent dies, this process goes on, even if it was made to stand still."""
+    _prctl(_SET_PDEATHSIG, signal.SIGCONT)
 
 
 def adopt_orphans() -> None:
@@ -58,7 +58,7 @@ def unreadable() -> Iterator[None]:
 def kill_descendants() -> None:
     """End every process that descends from this one, what it has adopted included."""
     for _ in range(50):  # what is killed may have had children, which are adopted then
-        children = _children(os.getpid())
+        children = children_of(os.getpid())
         if not children:
             return
         for child in children:
@@ -69,7 +69,8 @@ def kill_descendants() -> None:
                 os.waitpid(child, 0)
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started and not buried; none where the system does not say."""
     found: list[int] = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -84,25 +85,26 @@ def _children(pid: int) -> list[int]:
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ERRNO with EPERM
-# Audit architecture; ptrace, process_vm_readv and _writev, pidfd_getfd; kill, tkill, pidfd_open and rt_sigqueueinfo; tgkill and
-# rt_tgsigqueueinfo.
+# Audit architecture; what is never allowed: ptrace, process_vm_readv and _writev, pidfd_getfd; what names a process first: kill, tkill,
+# pidfd_open, rt_sigqueueinfo, tgkill, rt_tgsigqueueinfo, sched_setparam, _setscheduler, _setaffinity, _setattr, prlimit64; what names it
+# second: setpriority.
 _ARCHITECTURES = {
-    "x86_64": (0xC000003E, (101, 310, 311, 438), (62, 200, 434, 129), (234, 297)),
-    "aarch64": (0xC00000B7, (117, 270, 271, 438), (129, 130, 434, 138), (131, 240)),
+    "x86_64": (0xC000003E, (101, 310, 311, 438), (62, 200, 434, 129, 234, 297, 142, 144, 203, 314, 302), (141,)),
+    "aarch64": (0xC00000B7, (117, 270, 271, 438), (129, 130, 434, 138, 131, 240, 118, 119, 122, 274, 261), (140,)),
 }
 
 
 def _instructions(judge: int) -> bytes:
-    """Return the filter: no tracing, no signal to every process, none to the judge or its group."""
-    architecture, never, by_pid, by_group = _ARCHITECTURES[platform.machine()]
+    """Return the filter: no tracing, no signal to every process, none to the judge or its group, and nothing that slows the judge down."""
+    architecture, never, first, second = _ARCHITECTURES[platform.machine()]
     parts: list[tuple[int, int, int, int]] = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, 0)]
     parts += [(_AT_LEAST, 0, 1, 1 << 30), (_RETURN, 0, 0, _REFUSE)]  # the same calls under the numbers of x32
     for number in never:
         parts += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
     group = os.getpgid(judge)
     forbidden = {judge & 0xFFFFFFFF, -judge & 0xFFFFFFFF, -group & 0xFFFFFFFF, 0xFFFFFFFF}
-    for number in by_pid + by_group:
-        body = [(_LOAD, 0, 0, 16)]  # the low half of the first argument
+    for number in first + second:
+        body = [(_LOAD, 0, 0, 24 if number in second else 16)]  # the low half of an argument
         for value in sorted(forbidden):
             body += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _REFUSE)]
         body.append((_RETURN, 0, 0, _ALLOW))

@@ -27,6 +27,7 @@ TO_HOST, TO_JUDGE = 0, 64  # words: the number of the batch that is asked for, a
 _STATE_AT = 128
 _SCRIPT_AT = (192, 256)
 _RECORDS_AT = (320, 384)
+TURN, TURNED = 448, 512  # words: the turn that is asked for, and the one that is done (see `turns`)
 
 IDLE, PREPARING, CALLING = range(3)
 

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -37,11 +38,13 @@ class Place:
     """Where a kernel is loaded from: a module or a file that ends in .py, and the dotted name in it.
 
     `prepare` is a function (module, name) that is called after loading: it imports what would otherwise be imported by the first call.
+    `convert` is one that makes of each operand, before the clock starts, what the kernel takes in turns (see `turns`).
     """
 
     place: str
     attribute: str
     prepare: tuple[str, str] | None = None
+    convert: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,13 @@ class Host:
     """A process that holds a kernel."""
 
     def __init__(
-        self, place: Place, *, python: str = "", memory_limit: float = float("inf"), load_timeout: float = 120.0, forks: bool = True
-    ) -> None:
-        """`memory_limit` is in MiB, of what the process takes beyond the shared memory; `load_timeout` in seconds."""
+        self, place: Place, *, python: str = "", memory_limit: float = float("inf"), load_timeout: float = 120.0, forks: bool = True,
+        environment: Mapping_[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`memory_limit` is in MiB, of what the process takes beyond the shared memory; `load_timeout` in seconds; `environment` are
+        variables besides this process's own."""
         self.place, self.python, self.memory_limit, self.load_timeout = place, python or sys.executable, memory_limit, load_timeout
-        self._forks = forks
+        self._forks, self._environment = forks, environment or {}
         self.mapping, self._descriptor = map_memory()
         self.described: dict[str, Any] = {}
         self.printed = 0
@@ -107,6 +112,7 @@ class Host:
         self._failure = ""
         self._used = False
         self._begun = 0.0
+        self._laid_out = 0
 
     # Its life.
 
@@ -118,10 +124,11 @@ class Host:
         said = {
             "descriptor": self._descriptor, "size": self.mapping.size, "socket": theirs.fileno(), "place": self.place.place,
             "attribute": self.place.attribute, "fork": self._forks, "prepare": self.place.prepare, "judge": os.getpid(),
+            "convert": self.place.convert,
         }  # fmt: skip
         self._process = subprocess.Popen(
             boot.command(self.python, json.dumps(said)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, pass_fds=(self._descriptor, theirs.fileno()), env=_environment(self.python),
+            start_new_session=True, pass_fds=(self._descriptor, theirs.fileno()), env=_environment(self.python) | dict(self._environment),
         )  # fmt: skip
         theirs.close()
         ours.setblocking(False)
@@ -216,6 +223,7 @@ class Host:
     def submit(self, script: bytes) -> int:
         """Hand over the script of the batch in `next_slot`; return its number.  At most two may wait to be collected."""
         self._used = True
+        self._laid_out = os.fstat(self._descriptor).st_blocks * 512
         self._submitted = (self._submitted + 1) % _WORD
         self.mapping.write_script(self._submitted % 2, script)
         self.mapping.set_word(TO_HOST, self._submitted)
@@ -236,11 +244,8 @@ class Host:
             mapping.wait(TO_JUDGE, mapping.word(TO_JUDGE), _POLL)
             if self.is_done(number):
                 break
-            self._pump(0.0)
-            if self._exit is not None or self._is_gone():
-                if self.is_done(number):
-                    break
-                death = _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
+            if (ended := self.ended()) is not None:
+                death = None if self.is_done(number) else ended
                 break
             now, state = time.monotonic(), mapping.state()
             if state != seen:
@@ -261,15 +266,35 @@ class Host:
             case, step, activity = 0, 0, 0
         return Reply(records, Death(death.kind, death.number, case, step, activity == CALLING, death.words))
 
+    def ended(self) -> Death | None:
+        """Return how who calls the kernel has ended, where it has."""
+        self._pump(0.0)
+        if self._exit is None and not self._is_gone():
+            return None
+        return _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
+
     def _memory(self) -> float:
-        """Return the MiB that who calls the kernel takes beyond what is shared."""
-        pid = self._child or (self._process.pid if self._process and not self._forks_now else 0)
-        return private_mebibytes(pid) if pid else 0.0
+        """Return the MiB that who calls the kernel takes beyond what the judge has laid out."""
+        return (private_mebibytes(self.pid) if self.pid else 0.0) + self.grown()
+
+    @property
+    def file(self) -> int:
+        """The inode of the shared memory, of which a host may hold a descriptor."""
+        return os.fstat(self._descriptor).st_ino
+
+    def grown(self) -> float:
+        """Return the MiB by which the shared memory has grown since the last batch: by being read, too, where nothing was."""
+        return max(0, os.fstat(self._descriptor).st_blocks * 512 - self._laid_out) / 2**20
 
     @property
     def pid(self) -> int:
         """The process that calls the kernel; 0 where there is none yet."""
         return self._child or (self._process.pid if self._process is not None and not self._forks_now else 0)
+
+    @property
+    def root(self) -> int:
+        """The process from which all of this host's descend; 0 where there is none."""
+        return self._process.pid if self._process is not None else 0
 
     # Messages.
 

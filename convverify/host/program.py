@@ -26,7 +26,7 @@ _LOOK = 0.5  # seconds after which one looks whether the judge is still there
 
 
 def main(text: str) -> None:
-    """Do what the judge has written down: {"descriptor", "size", "socket", "place", "attribute", "fork", "prepare", "judge"}."""
+    """Do what the judge has written down: {"descriptor", "size", "socket", "place", "attribute", "fork", "prepare", "convert", "judge"}."""
     said, judge = json.loads(text), os.getppid()
     limits.die_with_parent(judge)  # loading may take as long as it likes
     with contextlib.suppress(Exception):
@@ -43,6 +43,7 @@ def main(text: str) -> None:
         function = load(said["place"], said["attribute"])
         if said["prepare"]:
             load(*said["prepare"])()
+        convert = load(*said["convert"]) if said["convert"] else None
         described = describe(function)
     except LoadError as error:
         control.say({"failed": str(error)})
@@ -62,10 +63,10 @@ def main(text: str) -> None:
         os._exit(0)
     if forks:
         limits.outlive_parent()  # to end what is left behind
-        _fork_on_request(control, mapping, function, said)
+        _fork_on_request(control, mapping, function, convert, said)
     else:
         control.close()
-        _serve(mapping, function, said, judge)
+        _serve(mapping, function, convert, said, judge)
 
 
 _UNFORKABLE = {"tensorflow", "jax"}  # a forked child of theirs waits for threads that it has not
@@ -111,7 +112,7 @@ class _Control:
         self._link.close()
 
 
-def _fork_on_request(control: _Control, mapping: Mapping, function: Any, said: dict[str, Any]) -> None:
+def _fork_on_request(control: _Control, mapping: Mapping, function: Any, convert: Any, said: dict[str, Any]) -> None:
     """Fork a child when the judge asks for one, end it when asked, and say how it ended; until the judge is gone."""
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
@@ -142,7 +143,7 @@ def _fork_on_request(control: _Control, mapping: Mapping, function: Any, said: d
                     for descriptor in (woken, wakes):
                         os.close(descriptor)
                     control.close()
-                    _serve(mapping, function, said, program)
+                    _serve(mapping, function, convert, said, program)
                 control.say({"child": child})
 
 
@@ -160,13 +161,13 @@ def _reap(control: _Control, child: int, *, wait: bool = False) -> int:
             return 0
 
 
-def _serve(mapping: Mapping, function: Any, said: dict[str, Any], parent: int) -> None:
+def _serve(mapping: Mapping, function: Any, convert: Any, said: dict[str, Any], parent: int) -> None:
     """Carry out batches until the process is ended, or its parent has; never returns."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     limits.die_with_parent(parent)
     limits.restrict(said["judge"])
-    runner, done = Runner(mapping, function), mapping.word(TO_JUDGE)
+    runner, done = Runner(mapping, function, convert=convert), mapping.word(TO_JUDGE)
     while True:
         asked = mapping.wait(TO_HOST, done, _LOOK)
         if asked == done:

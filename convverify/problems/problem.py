@@ -176,6 +176,16 @@ class Problem:
         return batch * rows * columns * channels * self.terms
 
     @property
+    def macs_inside(self) -> int:
+        """Multiply-adds of the definition that meet no pad."""
+        met = 1
+        for axis, (extent, taps) in enumerate(((self.height, self.kernel_height), (self.width, self.kernel_width))):
+            first, stride, dilation = self.pads[axis][0], self.strides[axis], self.dilations[axis]
+            outputs = range(self.output_shape[axis + 1])
+            met *= sum(0 <= output * stride + tap * dilation - first < extent for output in outputs for tap in range(taps))
+        return self.batch * met * self.out_channels * (self.in_channels // self.groups)
+
+    @property
     def is_empty(self) -> bool:
         """Whether the output has no elements."""
         return 0 in self.output_shape
