@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from command_line import run
 
 from convverify.cli import check, main
+from convverify.cli import running as commands
 from convverify.cli.configuration import defaults, find
-from convverify.reporting import run as commands
 
 ALL = """
 [tool.convverify]

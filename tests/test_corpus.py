@@ -99,7 +99,7 @@ def test_a_file_that_is_not_a_counterexample_is_named_and_passed_over(tmp_path: 
 def test_bytes_that_are_no_text_and_a_missing_file_are_named(tmp_path: Path) -> None:
     path = tmp_path / "bytes.json"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"bytes\.json' is not JSON"):
+    with pytest.raises(ValueError, match=r"bytes\.json' is not text in UTF-8"):
         corpus.read(path)
     with pytest.raises(ValueError, match="cannot be read: No such file or directory"):
         corpus.read(tmp_path / "absent.json")

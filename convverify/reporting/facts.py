@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convverify import __version__
 from convverify.campaign.options import Options
-from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
 from convverify.reporting.confidence import statement
 from convverify.reporting.picture import number_text
 from convverify.reporting.plain import one_line
@@ -20,9 +20,11 @@ def header(options: Options, source: str = "") -> str:
 def summary(report: Report) -> str:
     """Return the sentence that follows the verdict and the target."""
     statistics = report.statistics
-    if report.verdict in (USAGE, INCONCLUSIVE):
+    if report.verdict in (USAGE, INCONCLUSIVE, FAILED):
         return report.sentence
     count = len(report.counterexamples)
+    if not statistics.cases and not count:
+        return "interrupted before a case was judged"
     if not statistics.cases:  # a single case, replayed
         return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
     text = f"{count} counterexample{'' if count == 1 else 's'} in {statistics.cases} cases on {statistics.problems} problems"
