@@ -49,7 +49,7 @@ class Real(click.ParamType):  # type: ignore[type-arg]  # likewise
         try:
             number = float(value)
         except OverflowError:  # an integer of a configuration file
-            number = math.copysign(math.inf, value)
+            number = math.inf if value > 0 else -math.inf
         if self.above is not None and not number > self.above:
             self.fail(f"{value} is not more than {self.above}.", parameter, context)
         return number
