@@ -17,6 +17,7 @@ from convverify.naming import is_nameable, target_of
 from convverify.operands.case import Case
 from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
+from convverify.problems.reading import exists
 from convverify.targets import TargetError, locate, resolve, stop_if_loading
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _member(name: str, item: Any) -> str:
 def read_case(text: str) -> tuple[Case, tuple[str, ...]]:
     """Return the case of a line or of a file of the corpus, and the calls that must come before; ValueError where there is none."""
     history: tuple[str, ...] = ()
-    if Path(text).suffix == ".json" or ("=" not in text and Path(text).exists()):
-        record = corpus.read(Path(text))
+    if Path(text).suffix == ".json" or ("=" not in text and exists(Path(text))):
+        record = corpus.read(Path(text), pipes=True)
         text, history = record["case"], tuple(record.get("history", ()))
     return Case.parse(text), history

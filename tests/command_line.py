@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,13 @@ def greedy(x, w, bias):
     return x
 
 
+def says(x, w):
+    raise KeyError("größe ☃ a:key:b ##[add-mask]x")
+
+
+key = says
+
+
 def escapes(x, w):
     raise ValueError("\\x1b[31mred\\x1b[0m [bold]markup[/bold]\\nsecond line")
 '''
@@ -72,10 +80,26 @@ def run(*words: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[s
     )
 
 
-def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
-    """Start `convverify` and return when it has said that the campaign is under way."""
+def start(*words: str, cwd: Path, ignored: tuple[signal.Signals, ...] = ()) -> subprocess.Popen[str]:
+    """Start `convverify` and return when it has said that the campaign is under way.
+
+    It begins with the dispositions of signals that a terminal gives, whatever these tests have inherited, but for those to be ignored.
+    """
     (cwd / "kernels.py").write_text(KERNELS)
-    process = subprocess.Popen([*COMMAND, *words], cwd=cwd, env=surroundings(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def dispositions() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=cwd,
+        env=surroundings(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=dispositions,
+    )
     wait_for(process, "corners:")
     return process
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from convverify import conv2d_matmul, verify
 from convverify.campaign.events import Event, Progress, ReferenceWrong
-from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.options import Options
+from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.cli.listening import Heard
 from convverify.judging.kernel import make_kernel
 from convverify.judging.properties import NOT_JUDGED
 from convverify.judging.properties.values import exact_on_integers
@@ -63,6 +65,7 @@ def report(verdict: str) -> Report:
         REFUTED: _refuted,
         USAGE: lambda: _verified("nothing"),
         INCONCLUSIVE: lambda: _verified(unsupported),
+        FAILED: lambda: Heard(Options("kernels.py:conv2d")).report(FAILED, "the harness failed: KeyError: 'x'"),
         INTERRUPTED: lambda: _verified(right, max_examples=100_000, listener=_interrupt),
     }[verdict]()
     assert made.verdict == verdict, made

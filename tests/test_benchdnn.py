@@ -90,6 +90,10 @@ def test_the_output_has_the_extents_that_the_descriptor_gives(rows: tuple[int, .
         ("g2ic4ih8oc3kh3", "key 'oc' must be a multiple of g=2, not 3"),
         ("ic3ih8oc4kh3 rest", "cannot be read at ' rest'"),
         ("3ic", "cannot be read at '3ic'"),
+        ("ic٣ih8oc4kh3", "cannot be read at 'ic٣ih8oc4kh3'"),
+        (f"ic1{'0' * 400}ih8oc4kh3", "it is made of keys with integers of up to 15 digits"),
+        (f"ic{'1' * 5000}ih8oc4kh3", "it is made of keys with integers of up to 15 digits"),
+        ("ic1ih1oc1oh999999999999999kh3sh9", "must be at most 999999999999999"),
         ("ic1ih9oc1oh2kh1", "key 'oh' = 2 leaves pixels unused before the first window; give 'ph'"),
     ],
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import resource
+import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -196,6 +198,18 @@ def test_a_kernel_larger_than_the_padded_image_is_legal(tmp_path: Path) -> None:
 WRONG_OPTIONS = {
     ("check", "loops", "--max-examples", "-1"): "max_examples must be at least 0",
     ("check", "loops", "--max-examples", "many"): "'many' is not a valid integer",
+    ("check", "loops", "--max-examples", "1_0"): "'1_0' is not a valid integer",
+    ("check", "loops", "--workers", "²"): "workers must be a number from 1, or auto, not '²'",
+    ("check", "loops", "--batch", "²"): "'²' is not a valid integer",
+    ("check", "loops", "--seed", "1" + "0" * 400): "is not a valid integer, of up to 20 digits",
+    ("check", "loops", "--max-time", "nan"): "max_time must be more than 0 seconds, not nan",
+    ("check", "loops", "--json", "a/../loop/report.json"): "json must be a file in a directory that exists",
+    ("compare", "loops", "--batch", "²"): "batch must be numbers from 1, not '²'",
+    ("mutants", "kernel_flipped", "--jobs", "0"): "0 is not from 1 to 1024",
+    ("report", "--factor", "nan"): "nan is not more than 1",
+    ("replay", "loops", "deep.json"): "file 'deep.json' is nested too deep to be read",
+    ("replay", "loops", "zeros.json"): "file 'zeros.json' has more than 16 MiB",
+    ("replay", "loops", "x" * 300): "cannot be read at 'xxx",
     ("check", "loops", "--max-time", "0"): "max_time must be more than 0 seconds",
     ("check", "loops", "--seed", "-1"): "seed must be at least 0",
     ("check", "loops", "--dtype", "int8"): "dtype must be one of float16, bfloat16, float32, float64, not 'int8'",
@@ -222,11 +236,14 @@ WRONG_OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("words", WRONG_OPTIONS, ids=" ".join)
+@pytest.mark.parametrize("words", WRONG_OPTIONS, ids=lambda words: " ".join(words)[:60])
 def test_wrong_usage_is_one_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "foreign.json").write_text('{"name": "something else"}')
     (tmp_path / "later.json").write_text('{"schema": 99, "case": "x=1x1x1x1 w=1x1x1x1"}')
     (tmp_path / "folder.json").mkdir()
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    (tmp_path / "zeros.json").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to("loop")
     assert WRONG_OPTIONS[words] in one_sentence(run(*words, cwd=tmp_path))
 
 
@@ -278,15 +295,41 @@ def test_the_list_names_what_can_be_named(tmp_path: Path) -> None:
 # Interruption and sudden ends.
 
 
-def test_an_interrupted_run_reports_what_was_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_reports_what_was_done(tmp_path: Path, number: signal.Signals) -> None:
     process = start("check", "matmul", "--max-examples", "100000", "--max-macs", "500", "--reference", "exact", cwd=tmp_path)
     wait_for(process, "random:")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "INTERRUPTED  matmul: 0 counterexamples in " in out
     assert "exact_on_integers" in out
+    assert err == ""
+
+
+def test_many_signals_lose_no_file(tmp_path: Path) -> None:
+    process = start("check", "kernels.py:slow", *QUICK, "--json", "report.json", "--junit", "report.xml", cwd=tmp_path)
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.02)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert json.loads((tmp_path / "report.json").read_text())["verdict"] == "interrupted"
+    assert (tmp_path / "report.xml").exists()
     assert "Traceback" not in out + err
+
+
+def test_a_signal_that_is_ignored_from_the_start_is_ignored(tmp_path: Path) -> None:
+    process = start("check", "kernels.py:slow", *QUICK, cwd=tmp_path, ignored=(signal.SIGINT, signal.SIGHUP))
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGHUP)
+    assert process.stdout is not None
+    assert process.stdout.readline()  # it goes on
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert "INTERRUPTED" in out
 
 
 def test_an_interrupted_run_shows_the_counterexample_that_it_had(tmp_path: Path) -> None:
@@ -382,20 +425,57 @@ def test_a_full_disk_is_not_the_kernels_fault(tmp_path: Path, size: int, told: s
     assert done.stderr == ""
 
 
-def test_a_report_that_cannot_be_printed_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "kernels.py").write_text(KERNELS)
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [*COMMAND, "check", "kernels.py:right", *ONE],
-            cwd=tmp_path,
-            env=surroundings(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 3
-    assert done.stderr == "convverify: No space left on device\n"
+FILES = ("--json", "report.json", "--html", "report.html", "--junit", "report.xml")
+
+
+def printed_to(place: str, target: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Check a target with the three files, its standard output redirected by a shell; the status is the tool's."""
+    (cwd / "kernels.py").write_text(KERNELS)
+    command = f"{shlex.join([*COMMAND, 'check', target, *ONE, *FILES])} {place}; exit ${{PIPESTATUS[0]}}"
+    return subprocess.run(
+        ["bash", "-c", command], cwd=cwd, env=surroundings() | environment, capture_output=True, timeout=PATIENCE, check=False, text=True
+    )
+
+
+@pytest.mark.parametrize(("target", "status"), [("kernels.py:right", 0), ("kernels.py:flipped", 1)])
+def test_a_reader_that_leaves_early_loses_no_file_and_no_status(tmp_path: Path, target: str, status: int) -> None:
+    done = printed_to("| head -1", target, tmp_path)
+    assert done.stdout.startswith("convverify ")
+    assert (done.returncode, done.stderr) == (status, "")
+    assert {path.name for path in tmp_path.glob("report.*")} == set(FILES[1::2])
+
+
+@pytest.mark.parametrize(("target", "status"), [("kernels.py:right", 3), ("kernels.py:flipped", 1)])
+def test_a_report_that_cannot_be_printed_is_one_sentence_and_loses_no_file(tmp_path: Path, target: str, status: int) -> None:
+    done = printed_to("> /dev/full", target, tmp_path)
+    assert done.returncode == status
+    assert done.stderr == "convverify: the report cannot be printed: No space left on device\n"
+    assert {path.name for path in tmp_path.glob("report.*")} == set(FILES[1::2])
+
+
+ENCODINGS = {
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "cp1252": {"PYTHONIOENCODING": "cp1252"},
+    "posix": {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+}
+
+
+@pytest.mark.parametrize("environment", ENCODINGS.values(), ids=ENCODINGS)
+def test_what_a_terminal_cannot_show_is_an_escape(tmp_path: Path, environment: dict[str, str]) -> None:
+    done = printed_to("| iconv -f latin1 -t utf8", "kernels.py:says", tmp_path, **environment)
+    assert done.returncode == 1, done
+    assert "\\u2603 a:key:b" in done.stdout
+    assert done.stderr == ""
+    assert "größe ☃" in (tmp_path / "report.xml").read_text(encoding="utf-8")
+
+
+def test_names_and_texts_are_no_emoji_and_no_commands_of_github(tmp_path: Path) -> None:
+    done = printed_to("", "kernels.py:key", tmp_path, GITHUB_ACTIONS="true")
+    for text in (done.stdout, *((tmp_path / name).read_text(encoding="utf-8") for name in ("report.xml", "report.html"))):
+        assert "☃ a:key:b #\\x23[add-mask]x" in text
+        assert "##[" not in text
+        assert "🔑" not in text
+    assert "kernels.py:key: " in done.stdout
 
 
 def test_a_json_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,15 @@ WRONG = {
     'domain = "batch=many"': "[tool.convverify]: domain: batch must be a number (3), a list (1,3,5), multiples (8n), ",
     "domain = 3": "domain in [tool.convverify] must be a line of text or a table, not 3",
     "seed = ": "is not a valid file of TOML: ",
+    f"seed = {'[' * 20_000}": "is not a valid file of TOML: ",
+    'html = "a\\u0000b"': r"html in [tool.convverify] must be text without NUL characters, not 'a\x00b'",
+    'dtype = ["a\\u0000b"]': r"dtype in [tool.convverify] must be text without NUL characters, not ['a\x00b']",
+    "seed = 99999999999999999999999": "[tool.convverify]: seed must be at most 18446744073709551615, not 99999999999999999999999",
+    f"seed = {'[' * 90}1{']' * 90}": "seed in [tool.convverify] must be an integer, not [[[...]]]",
 }
 
 
-@pytest.mark.parametrize("line", WRONG)
+@pytest.mark.parametrize("line", WRONG, ids=lambda line: line[:40])
 def test_what_is_wrong_is_one_sentence_that_names_the_file(tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool.convverify]\n{line}\n")
     monkeypatch.chdir(tmp_path)
@@ -144,8 +150,14 @@ def test_a_table_has_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(click.ClickException, match=r"tool\.convverify must be a table, not 1"):
         find(tmp_path)
     (tmp_path / "pyproject.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(click.ClickException, match="is not a valid file of TOML"):
+    with pytest.raises(click.ClickException, match="is not text in UTF-8"):
         find(tmp_path)
+
+
+def test_a_time_beyond_all_numbers_is_endless(tmp_path: Path, chosen: Any) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.convverify]\nmax-time = 1{'0' * 400}\ntimeout = inf\n")
+    values, _, _ = chosen()
+    assert (values["max_time"], values["timeout"]) == (math.inf, math.inf)
 
 
 def test_help_is_there_to_mend_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,6 +84,16 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         (json.dumps({"schema": 1, "case": "x=1"}), "holds what is not a case: key 'w' is missing"),
         (json.dumps({"schema": 1, "case": LINE, "history": ["rubbish"]}), "rubbish"),
         (json.dumps({"schema": 1, "case": LINE, "history": [3]}), "is not a replay file of convverify"),
+        ("[" * 200_000, "is nested too deep to be read"),
+        ('{"case": "' + LINE + '", "schema": ' + "[" * 900 + "]" * 900 + "}", "has schema [[[...]]]; this version"),
+        (json.dumps({"schema": 1, "case": "x=1x10000000x10000000x1 w=1x1x1x1"}), "holds a case that takes "),
+        (
+            json.dumps({"schema": 1, "case": LINE, "history": ["x=1x1x1x1 w=1x1x1x1 padding=0,900000000,0,900000000"]}),
+            "holds a case that takes ",
+        ),
+        (json.dumps({"schema": 1, "case": "x=1x8000x8000x1 w=4000x4000x1x1"}), "holds calls of 2.6e+14 multiply-adds"),
+        (json.dumps({"schema": 1, "case": "x=1x128x128x8 w=3x3x8x8 calls=100000"}), "holds calls of 9.4e+11 multiply-adds"),
+        (json.dumps({"schema": 1, "case": f"{LINE} seed=1{'0' * 400}"}), "seed must be an integer"),
     ],
 )
 def test_a_file_that_is_not_a_counterexample_is_named_and_passed_over(tmp_path: Path, text: str, told: str) -> None:
@@ -99,10 +111,39 @@ def test_a_file_that_is_not_a_counterexample_is_named_and_passed_over(tmp_path: 
 def test_bytes_that_are_no_text_and_a_missing_file_are_named(tmp_path: Path) -> None:
     path = tmp_path / "bytes.json"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"bytes\.json' is not JSON"):
+    with pytest.raises(ValueError, match=r"bytes\.json' is not text in UTF-8"):
         corpus.read(path)
     with pytest.raises(ValueError, match="cannot be read: No such file or directory"):
         corpus.read(tmp_path / "absent.json")
+
+
+def test_what_is_no_file_of_the_corpus_is_named_and_passed_over(tmp_path: Path) -> None:
+    folder = corpus.save(tmp_path, "mine:kernel", OTHER, "shape", "it is wrong").parent
+    os.mkfifo(folder / "pipe.json")
+    (folder / "zeros.json").symlink_to("/dev/zero")
+    (folder / "loop.json").symlink_to("loop.json")
+    (folder / "folder.json").mkdir()
+    with (folder / "big.json").open("wb") as file:
+        file.truncate(1 << 40)
+    assert list(corpus.load(tmp_path, "mine:kernel")) == [Case.parse(OTHER)]
+    assert [sentence.split("'")[1].split("/")[-1] for sentence in corpus.damaged(tmp_path, "mine:kernel")] == [
+        "big.json", "folder.json", "loop.json", "pipe.json", "zeros.json",
+    ]  # fmt: skip
+
+
+def test_an_absurd_case_is_refused_before_anything_is_allocated(tmp_path: Path) -> None:
+    path = tmp_path / "absurd.json"
+    path.write_text(json.dumps({"schema": 1, "case": "x=1x40000x40000x1000 w=1x1x1000x1"}))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="takes "):
+        corpus.read(path)
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
+
+
+def test_a_sentence_of_megabytes_is_kept_in_part_and_read_back(tmp_path: Path) -> None:
+    path = corpus.save(tmp_path, "mine:kernel", LINE, "completes", "X" * 30_000_000)
+    assert 1000 < len(corpus.read(path)["sentence"]) < 10_000
 
 
 def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:

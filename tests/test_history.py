@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convverify.reporting.history import changes, tables
+from convverify.reporting.history.asv_files import ResultsError
 from convverify.reporting.history.model import Point, Series
 from convverify.reporting.history.page import page_of
-from convverify.reporting.history.results import ResultsError, read_history
+from convverify.reporting.history.results import read_history
 
 TIME, RATIO, WRONG, PEAK = "speed.Matmul.time_call", "ratio.Matmul.track_ratio", "correctness.Matmul.track_wrong", "machine.Roof.track_peak"
 
@@ -122,8 +123,8 @@ def test_the_machine_with_the_most_results_is_shown_and_others_are_mentioned(tmp
     [
         (lambda d: (d / "benchmarks.json").unlink(), "no benchmarks.json there"),
         (lambda d: [f.unlink() for f in d.glob("box/*-env.json")], "no machine has results"),
-        (lambda d: next(d.glob("box/*-env.json")).write_text('{"results'), "not JSON, or cut short"),
-        (lambda d: next(d.glob("box/*-env.json")).write_text('{"version": 7}'), "version 7 of asv's format"),
+        (lambda d: next(d.glob("box/*-env.json")).write_text('{"results'), "is not JSON"),
+        (lambda d: next(d.glob("box/*-env.json")).write_text('{"version": 7}'), "has version 7 of asv's format"),
     ],
 )
 def test_results_that_cannot_be_read_are_named_in_a_sentence(tmp_path: Path, harm: object, sentence: str) -> None:

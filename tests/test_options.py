@@ -30,6 +30,14 @@ def test_options_are_read_back_from_json() -> None:
         ({"workers": 0}, "workers must be at least 1, not 0"),
         ({"max_macs": -5}, "max_macs must be at least 0, not -5"),
         ({"batch": 0}, "batch must be at least 1, not 0"),
+        ({"max_examples": 10**9}, "max_examples must be at most 100000000, not 1000000000"),
+        ({"seed": 2**64}, "seed must be at most 18446744073709551615, not 18446744073709551616"),
+        ({"memory_limit": 10**400}, "memory_limit must be at most 1073741824, not 1000"),
+        ({"workers": 10**6}, "workers must be at most 1024, not 1000000"),
+        ({"max_macs": 10**15}, "max_macs must be at most 999999999999999, not 1000000000000000"),
+        ({"batch": 10**15}, "batch must be at most 999999999999999, not 1000000000000000"),
+        ({"corpus": "a\0b"}, r"corpus must be text without NUL characters, not 'a\x00b'"),
+        ({"suite": "\0"}, r"suite must be text without NUL characters, not '\x00'"),
         ({"max_time": 0.0}, "max_time must be more than 0 seconds, not 0.0"),
         ({"timeout": -1.0}, "timeout must be more than 0 seconds, not -1.0"),
         ({"timeout": math.nan}, "timeout must be more than 0 seconds, not nan"),
@@ -67,3 +75,8 @@ def test_what_is_explored_is_what_is_declared_and_asked_for(options: dict[str, A
 def test_options_that_leave_nothing_of_a_domain_are_named(options: dict[str, Any], declared: str) -> None:
     with pytest.raises(ValueError, match="have nothing in common"):
         Options("a:b", **options).explored(Domain.of(declared))
+
+
+def test_a_target_has_no_nul() -> None:
+    with pytest.raises(ValueError, match="target must be text without NUL characters"):
+        Options("a\0.py:b")

@@ -66,6 +66,9 @@ def test_the_order_of_keys_does_not_matter() -> None:
         ("x=1x5x5x3 w=3x3x3x1 dtype=int8", "dtype must be one of float16, bfloat16, float32, float64, not 'int8'"),
         ("x=1x5x5x9999999999999999 w=1x1x1x1", "x must be 4 integers"),
         ("x=1x5x5x³ w=1x1x1x1", "x must be 4 integers"),
+        ("x=1x5x5x٣ w=1x1x1x1", "x must be 4 integers"),
+        ("x=1x5x5x1_0 w=1x1x1x1", "x must be 4 integers"),
+        (f"x=1x5x5x1{'0' * 400} w=1x1x1x1", "x must be 4 integers"),
         ("", "missing"),
     ],
 )
@@ -101,6 +104,8 @@ def test_any_text_is_a_problem_or_a_value_error(line: str) -> None:
         ({"in_channels": 3, "groups": 2}, ValueError, "in_channels must be a multiple of groups=2, not 3"),
         ({"in_channels": 2, "out_channels": 3, "groups": 2}, ValueError, "out_channels must be a multiple of groups=2, not 3"),
         ({"strides": (0, 1)}, ValueError, "strides must be at least 1, not 0"),
+        ({"batch": 10**15}, ValueError, "batch must be at most 999999999999999, not 1000000000000000"),
+        ({"padding": ((10**400, 0), (0, 0))}, ValueError, "padding (top) must be at most 999999999999999, not 1000"),
         ({"strides": 2}, TypeError, "strides must be a pair of integers (vertical, horizontal), not 2"),
         ({"strides": (1, 2, 2, 1)}, TypeError, "strides must be a pair"),
         ({"dilations": (1, -1)}, ValueError, "dilations must be at least 1, not -1"),

@@ -119,3 +119,9 @@ def test_a_file_without_problems_or_without_text_is_an_error(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="UTF-8"):
         load_suite(path)
+
+
+@pytest.mark.parametrize("name", ["absent", "x" * 300, "a\0b", "ic1" * 2000])
+def test_what_cannot_be_the_name_of_a_file_is_no_suite(name):
+    with pytest.raises(ValueError, match="is neither a file nor one of"):
+        find_suite(name)

@@ -11,8 +11,17 @@ from typing import Any
 from convverify.judging.kernel import ACCURACIES, DATA_FORMATS
 from convverify.problems.domain import APART, Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
+from convverify.problems.problem import MOST
 
 DEFAULT_BUDGET = 1 << 18
+_RANGES = (
+    ("max_examples", 0, 10**8),  # shards of them are listed
+    ("seed", 0, (1 << 64) - 1),
+    ("memory_limit", 64, 1 << 30),
+    ("workers", 1, 1024),
+    ("max_macs", 0, MOST),
+    ("batch", 1, MOST),
+)
 
 
 @dataclass(frozen=True)
@@ -50,12 +59,17 @@ class Options:
     degenerate: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("max_examples", 0), ("seed", 0), ("memory_limit", 64), ("workers", 1), ("max_macs", 0), ("batch", 1)):
+        for name, least, most in _RANGES:
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most}, not {getattr(self, name)}")
         for name in ("max_time", "timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0 seconds, not {getattr(self, name)}")
+        for name in ("target", "suite", "corpus"):
+            if "\0" in (getattr(self, name) or ""):
+                raise ValueError(f"{name} must be text without NUL characters, not {getattr(self, name)!r}")
         for dtype in self.dtypes:
             if dtype not in FORMATS:
                 raise ValueError(f"dtype must be one of {', '.join(FORMATS)}, not {dtype!r}")

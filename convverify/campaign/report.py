@@ -14,7 +14,9 @@ from convverify.campaign.statistics import Statistics
 from convverify.judging.trial import Finding
 
 VERIFIED, REFUTED, USAGE, INCONCLUSIVE, INTERRUPTED = "verified", "refuted", "usage", "inconclusive", "interrupted"
-EXIT_STATUS = {VERIFIED: 0, REFUTED: 1, USAGE: 2, INCONCLUSIVE: 3, INTERRUPTED: 130}
+FAILED = "failed"  # the harness itself
+EXIT_STATUS = {VERIFIED: 0, REFUTED: 1, USAGE: 2, INCONCLUSIVE: 3, FAILED: 4, INTERRUPTED: 130}
+WORSE = (0, 3, 1, 4, 2, 130)  # exit statuses, each worse than those before it
 SCHEMA = 1
 
 

@@ -9,33 +9,59 @@ import click
 from click.shell_completion import CompletionItem
 
 from convverify import __version__
+from convverify.cli import interruption
 from convverify.cli.configuration import Configured, told
+from convverify.cli.numbers import Real, Whole, numbers, workers
+from convverify.cli.streams import Streams
 
 
 class _OneSentence(click.Group):
-    """A group whose usage errors are one sentence on standard error, with status 2."""
+    """A group of commands that end with a status and one sentence on standard error, whatever happens."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command; turn every error that a user can cause into one sentence."""
+        """Run a command and exit."""
+        with interruption.heard(), Streams() as streams:
+            try:
+                status = self._status(streams, *args, **(extra | {"standalone_mode": False}))
+            except (click.Abort, KeyboardInterrupt):
+                interruption.hold()
+                streams.drop()
+                _say("interrupted")
+                status = 130
+        sys.exit(status)
+
+    def _status(self, streams: Streams, *args: Any, **extra: Any) -> int:
         try:
-            status = super().main(*args, **(extra | {"standalone_mode": False}))
+            status = super().main(*args, **extra)
         except click.ClickException as error:
-            _fail(error.format_message())
-        except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted", 130)
-        except BrokenPipeError:
-            sys.stderr.close()
-            sys.exit(1)
-        except OSError as error:
-            _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 3)
-        sys.exit(status if isinstance(status, int) else 0)
+            _say(error.format_message())
+            return 2
+        if trouble := streams.trouble():
+            from convverify.campaign.report import WORSE
+
+            _say(f"the report cannot be printed: {trouble.strerror}")
+            return max(status or 0, 3, key=WORSE.index)
+        return status if isinstance(status, int) else 0
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command; what nobody has foreseen is told in one sentence."""
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            from convverify.campaign.report import EXIT_STATUS
+            from convverify.cli.failures import told_failure
+
+            verdict, sentence = told_failure(error)
+            _say(sentence)
+            return EXIT_STATUS[verdict]
 
 
-def _fail(sentence: str, status: int = 2) -> None:
+def _say(sentence: str) -> None:
     from convverify.reporting.plain import printable
 
     print(f"convverify: {printable(' '.join(sentence.split()))}", file=sys.stderr)
-    sys.exit(status)
 
 
 @click.group(cls=_OneSentence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -70,25 +96,6 @@ def _complete(*kinds: str) -> Any:
 _complete_target = _complete("kernels", "references", "mutants", "unusual", "cheats")
 
 
-def _workers(context: click.Context, parameter: click.Parameter, text: str) -> int:
-    if text == "auto":
-        import os
-
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdigit() or not int(text):
-        raise click.UsageError(f"workers must be a number from 1, or auto, not {text!r}")
-    return int(text)
-
-
-def _numbers(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[int, ...]:
-    """Let an option for numbers be given several times, or once with commas."""
-    texts = _names(context, parameter, value)
-    for text in texts:
-        if not text.isdigit():
-            raise click.UsageError(f"{parameter.opts[0].lstrip('-')} must be numbers from 1, not {text!r}")
-    return tuple(int(text) for text in texts)
-
-
 _SHARED = [
     click.option(
         "--layout",
@@ -109,10 +116,10 @@ _SHARED = [
         metavar="NAMES",
         help="Judge these properties alone.",
     ),
-    click.option("--timeout", type=float, default=3.0, show_default=True, help="Seconds that one call may take."),
+    click.option("--timeout", type=Real(), default=3.0, show_default=True, help="Seconds that one call may take."),
     click.option(
         "--memory-limit",
-        type=int,
+        type=Whole(),
         default=2048,
         show_default=True,
         metavar="MIB",
@@ -140,16 +147,16 @@ def _shared(command: Any) -> Any:
     help="What the kernel is held against.",
 )
 @click.option(
-    "--max-examples", type=int, default=2000, show_default=True, help="Problems that Hypothesis draws, besides the table of corners."
+    "--max-examples", type=Whole(), default=2000, show_default=True, help="Problems that Hypothesis draws, besides the table of corners."
 )
-@click.option("--max-time", type=float, default=60.0, show_default=True, help="Seconds for the campaign of one target.")
-@click.option("--seed", type=int, help="Seed of all that is random (default: a new one, which the header shows).")
+@click.option("--max-time", type=Real(), default=60.0, show_default=True, help="Seconds for the campaign of one target.")
+@click.option("--seed", type=Whole(), help="Seed of all that is random (default: a new one, which the header shows).")
 @click.option(
     "--suite",
     shell_complete=_complete("suites"),
     help="Verify on the problems of a suite, or of a file of problem lines, instead of drawn ones.",
 )
-@click.option("--batch", type=int, default=1, show_default=True, help="Batch of a suite's problems.")
+@click.option("--batch", type=Whole(), default=1, show_default=True, help="Batch of a suite's problems.")
 @click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem alone (may be given several times).")
 @click.option(
     "--dtype",
@@ -170,8 +177,8 @@ def _shared(command: Any) -> Any:
     default=None,
     help="Let problems with an extent of 0, or a kernel larger than the padded image, refute; or leave them out (default: apart).",
 )
-@click.option("--max-macs", type=int, default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
-@click.option("--workers", default="1", callback=_workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
+@click.option("--max-macs", type=Whole(), default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
+@click.option("--workers", default="1", callback=workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
 @click.option(
     "--refuses", multiple=True, callback=_names, metavar="NAMES", help="Exceptions by which the kernel refuses problems (ValueError, ...)."
 )
@@ -185,10 +192,11 @@ def _shared(command: Any) -> Any:
 @click.option("--json", type=click.Path(dir_okay=False), help="Write the report as JSON.")
 @_shared
 def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
-    """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 130 interrupted.
+    """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 4 convverify itself failed, 130 interrupted.
 
     Options have their defaults from [tool.convverify] in pyproject.toml, where there is one.
     """
+    interruption.hold()  # `run` heeds signals where they cost no report
     from convverify.cli import running as run
 
     if seed is None:
@@ -205,21 +213,21 @@ def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
 @click.option("--suite", "suites", multiple=True, callback=_names, metavar="NAMES", help="Suites or files of problems (default: article).")
 @click.option("--problem", "problems", multiple=True, metavar="LINE", help="Time this problem (may be given several times).")
 @click.option(
-    "--batch", "batches", multiple=True, callback=_numbers, metavar="NUMBERS", help="Batches of the problems (default: their own)."
+    "--batch", "batches", multiple=True, callback=numbers, metavar="NUMBERS", help="Batches of the problems (default: their own)."
 )
 @click.option("--dtype", "dtypes", multiple=True, callback=_names, help="float16, bfloat16, float32, float64 (default: the problems').")
-@click.option("--threads", type=int, default=0, help="Threads for every kernel (default: one for each processor).")
-@click.option("--rounds", type=int, default=15, show_default=True, help="Rounds in which all kernels are timed.")
-@click.option("--max-time", type=float, default=5.0, show_default=True, help="Seconds for the timing of one problem.")
-@click.option("--check-examples", type=int, default=100, show_default=True, help="Problems of the short campaign before (0: none).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the operands and of the campaign.")
+@click.option("--threads", type=Whole(), default=0, help="Threads for every kernel (default: one for each processor).")
+@click.option("--rounds", type=Whole(), default=15, show_default=True, help="Rounds in which all kernels are timed.")
+@click.option("--max-time", type=Real(), default=5.0, show_default=True, help="Seconds for the timing of one problem.")
+@click.option("--check-examples", type=Whole(), default=100, show_default=True, help="Problems of the short campaign before (0: none).")
+@click.option("--seed", type=Whole(), default=0, show_default=True, help="Seed of the operands and of the campaign.")
 @click.option("--plot", "plot_file", type=click.Path(dir_okay=False), help="Draw the figures, as PNG or SVG by the file's ending.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write everything as JSON.")
 def compare(kernels: tuple[str, ...], plot_file: str | None, json_file: str | None, **values: Any) -> int:
     """Verify kernels on some problems, then time them: 0, or 1 where one of them is wrong and not timed."""
-    from convverify.reporting import compare as command
+    from convverify.cli import comparing
 
-    return command.compare(kernels, values, plot_file, json_file)
+    return comparing.compare(kernels, values, plot_file, json_file)
 
 
 @main.command()
@@ -244,10 +252,10 @@ def replay(target: str, case: str, **values: Any) -> int:
 
 @main.command()
 @click.argument("names", nargs=-1, shell_complete=_complete("mutants", "unusual"), metavar="[NAME|CLASS]...")
-@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Run each with this many seeds.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first seed.")
-@click.option("--max-examples", type=click.IntRange(0), default=2000, show_default=True, help="Problems drawn for each.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Kernels verified at a time.")
+@click.option("--seeds", type=Whole(1, 10_000), default=1, show_default=True, help="Run each with this many seeds.")
+@click.option("--seed", type=Whole(0, 2**63), default=0, show_default=True, help="The first seed.")
+@click.option("--max-examples", type=Whole(0, 10**8), default=2000, show_default=True, help="Problems drawn for each.")
+@click.option("--jobs", type=Whole(1, 1024), default=1, show_default=True, help="Kernels verified at a time.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the matrix as JSON.")
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), help="Write the matrix as a table for the docs.")
 def mutants(names: tuple[str, ...], **values: Any) -> int:
@@ -268,7 +276,7 @@ def mutants(names: tuple[str, ...], **values: Any) -> int:
 @click.option("--machine", default="", help="Show this machine's results (default: the one with the most).")
 @click.option(
     "--factor",
-    type=click.FloatRange(1.0, min_open=True),
+    type=Real(above=1.0),
     help="What counts as a change (default: what the results themselves say is noise).",
 )
 @click.option("--output", "-o", default="performance.html", show_default=True, type=click.Path(dir_okay=False), help="The page to write.")
@@ -276,8 +284,10 @@ def report(results: str, machine: str, factor: float | None, output: str) -> Non
     """Write a page about performance across commits, from asv's results."""
     from pathlib import Path
 
+    from convverify.reporting.history.asv_files import ResultsError
     from convverify.reporting.history.page import write_page
-    from convverify.reporting.history.results import ResultsError, read_history
+    from convverify.reporting.history.results import read_history
+    from convverify.reporting.plain import one_line
 
     try:
         history = read_history(Path(results), machine)
@@ -287,7 +297,9 @@ def report(results: str, machine: str, factor: float | None, output: str) -> Non
         write_page(history, Path(output), factor)
     except ModuleNotFoundError as error:
         raise click.UsageError(f"the page needs {error.name}, which is not installed: pip install 'convverify[plot]'") from None
-    print(f"{output}: {len(history.commits)} commits, {len(history.series)} figures at each")
+    for sentence in history.damaged:
+        print(f"note  {one_line(sentence)}; it was passed over")
+    print(f"{one_line(output)}: {len(history.commits)} commits, {len(history.series)} figures at each")
 
 
 @main.command("list")

@@ -13,6 +13,9 @@ from typing import Any
 
 import click
 
+from convverify.cli.numbers import Real, Whole
+from convverify.problems.reading import brief, is_file, read_text
+
 _FILES = ("json", "html", "junit", "corpus")
 SOURCE = "convverify.cli.configuration"  # the key of click's `meta` that holds the file
 
@@ -51,15 +54,19 @@ def find(start: Path) -> tuple[Path, dict[str, Any]] | None:
         try:
             if not file.is_file():
                 continue
-            table = tomllib.loads(file.read_bytes().decode("utf-8-sig")).get("tool", {}).get("convverify")
+            text = read_text(file)
         except OSError as error:
             raise _Wrong(file, f"cannot be read: {error.strerror}") from None
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
+            raise _Wrong(file, str(error)) from None
+        try:
+            table = tomllib.loads(text).get("tool", {}).get("convverify")
+        except (ValueError, AttributeError, RecursionError) as error:
             raise _Wrong(file, f"is not a valid file of TOML: {error}") from None
         if isinstance(table, dict):
             return file, table
         if table is not None:
-            raise _Wrong(file, f"tool.convverify must be a table, not {table!r}")
+            raise _Wrong(file, f"tool.convverify must be a table, not {brief(table)}")
     return None
 
 
@@ -77,8 +84,8 @@ def defaults(command: click.Command, file: Path, table: dict[str, Any]) -> dict[
         option = options[name]
         allowed, checked = _checked(option, value)
         if allowed:
-            raise _Wrong(file, f"{key} in [tool.convverify] must be {allowed}, not {value!r}")
-        if name in _FILES or (name == "suite" and (file.parent / checked).is_file()):
+            raise _Wrong(file, f"{key} in [tool.convverify] must be {allowed}, not {brief(value)}")
+        if name in _FILES or (name == "suite" and is_file(file.parent / checked)):
             checked = os.path.relpath(file.parent / checked)
         assert option.name is not None
         values[option.name] = checked
@@ -94,6 +101,8 @@ def _key(parameter: click.Parameter) -> str:
 def _checked(option: click.Option, value: Any) -> tuple[str, Any]:
     """Return what is allowed where a value is not, else ""; and the value as click takes it."""
     kind = option.type
+    if any("\0" in item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)):
+        return "text without NUL characters", value
     if option.is_flag:
         return ("" if isinstance(value, bool) else "true or false"), value
     if option.multiple:
@@ -103,9 +112,9 @@ def _checked(option: click.Option, value: Any) -> tuple[str, Any]:
     if isinstance(kind, click.Choice):
         right = isinstance(value, str) and value.upper() in [choice.upper() for choice in kind.choices]
         return ("" if right else "one of " + ", ".join(kind.choices)), value
-    if kind is click.INT:
+    if isinstance(kind, Whole):
         return ("" if isinstance(value, int) and not isinstance(value, bool) else "an integer"), value
-    if kind is click.FLOAT:
+    if isinstance(kind, Real):
         return ("" if isinstance(value, int | float) and not isinstance(value, bool) else "a number"), value
     if option.name == "domain" and not isinstance(value, str):
         return _domain(value) if isinstance(value, dict) else ("a line of text or a table", value)

@@ -9,15 +9,22 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from convverify.api import make_options, read_case
 from convverify.campaign.options import Options
 from convverify.campaign.replaying import judge_once, what_says
-from convverify.campaign.report import INTERRUPTED, REFUTED, USAGE, VERIFIED, Report
+from convverify.campaign.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, WORSE, Report
 from convverify.campaign.statistics import Statistics
 from convverify.campaign.verification import Verification
+from convverify.cli import interruption
+from convverify.cli.failures import told_failure
+from convverify.cli.listening import Heard
 from convverify.generation import corpus
 from convverify.problems.dtypes import DEFAULT_DTYPES
+from convverify.problems.problem import Problem
+from convverify.problems.size import bytes_needed, too_large
+from convverify.problems.suites import find_suite
 from convverify.reporting import files, github
 from convverify.reporting.facts import header
 from convverify.reporting.plain import one_line, printable
@@ -28,44 +35,88 @@ from convverify.targets import resolve
 def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, str | None], source: str = "") -> int:
     """Verify each target and print its report; return the exit status: the worst of them.
 
-    `written` holds the files to write, by their form; `source` says which configuration file has decided which options.
+    `written` holds the files to write, by their form, before the last report is printed: whoever reads may have gone.  `source` says which
+    configuration file has decided which options.  Signals are heeded while a campaign runs and while something is printed.
     """
     console = make_console()
-    reports: list[Report] = []
     files.check_places(written)
-    for target in targets:
-        options = _options(target, values)
-        console.print(header(options, source), highlight=False, soft_wrap=True, markup=False)
-        progress = TerminalProgress(console, options)
+    chosen = [_options(target, values) for target in targets]
+    reports: list[Report] = []
+    for options in chosen:
+        report = _verified(options, console, source)
+        reports.append(report)
+        if report.verdict in (USAGE, INTERRUPTED) or len(reports) == len(chosen):
+            break
         try:
-            report = Verification(options, progress, resolve).run()
+            _announce(report, console)
+        except KeyboardInterrupt:
+            _write(written, reports)
+            raise
+    status, sentence = _write(written, reports)
+    _announce(reports[-1], console)
+    if sentence:
+        print(f"convverify: {one_line(sentence)}", file=sys.stderr)
+    return max((status, *(report.exit_status for report in reports)), key=WORSE.index)
+
+
+def _verified(options: Options, console: Console, source: str) -> Report:
+    """Return the report on one target: of all that was found out, where something ends the run before its time."""
+    heard = Heard(options)
+    try:
+        report = _run(heard, console, source)
+    except KeyboardInterrupt:
+        report = heard.report(INTERRUPTED, "interrupted")
+    except Exception as error:  # no kernel's: theirs are findings
+        report = heard.report(*told_failure(error))
+    if interruption.came() and report.verdict != INTERRUPTED:
+        report = replace(report, verdict=INTERRUPTED)  # whoever was at work took the exception for somebody else's
+    return replace(report, environment=report.environment | {"options from": source}) if source else report
+
+
+def _run(heard: Heard, console: Console, source: str) -> Report:
+    interruption.heed()
+    try:
+        console.print(header(heard.options, source), highlight=False, soft_wrap=True, markup=False)
+        progress = heard.listener = TerminalProgress(console, heard.options)
+        try:
+            return Verification(heard.options, heard, resolve).run()
         finally:
             progress.close()
-        if source:
-            report = replace(report, environment=report.environment | {"options from": source})
-        reports.append(report)
-        _announce(report, console)
-        if report.verdict in (USAGE, INTERRUPTED):
-            break
-    files.write(written, reports)
-    return max((report.exit_status for report in reports), key=lambda status: (0, 3, 1, 2, 130).index(status))
+    finally:
+        interruption.hold()
+
+
+def _write(written: dict[str, str | None], reports: list[Report]) -> tuple[int, str]:
+    """Write the files; return the exit status that comes of it, and a sentence where that is not 0."""
+    try:
+        files.write(written, reports)
+    except click.ClickException as error:
+        return EXIT_STATUS[USAGE], error.format_message()
+    except Exception as error:
+        verdict, sentence = told_failure(error)
+        return EXIT_STATUS[verdict], sentence
+    return 0, ""
 
 
 def _announce(report: Report, console: Console) -> None:
-    if report.verdict == USAGE:
-        print(f"convverify: {one_line(report.sentence)}", file=sys.stderr)
-    else:
-        show(report, console)
-    if github.wanted():
-        for line in github.commands(report):
-            print(line)
+    interruption.heed()
+    try:
+        if report.verdict == USAGE:
+            print(f"convverify: {one_line(report.sentence)}", file=sys.stderr)
+        else:
+            show(report, console)
+        if github.wanted():
+            for line in github.commands(report):
+                print(line)
+    finally:
+        interruption.hold()
 
 
 def make_console() -> Console:
     """Return where reports go: 100 columns where that is no terminal."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=100)
+        console = Console(highlight=False, emoji=False, width=100)
     return console
 
 
@@ -75,9 +126,20 @@ def _options(target: str, values: dict[str, Any]) -> Options:
     chosen["properties"] = chosen.get("properties") or None
     chosen["data_format"] = chosen["data_format"].upper() if chosen.get("data_format") else None
     try:
-        return make_options(target, chosen)
+        options = make_options(target, chosen)
+        for line in options.problems:
+            _check_size(Problem.parse(line))
+        if options.suite:  # of which single layers may be left out
+            _check_size(min((layer.problem for layer in find_suite(options.suite, options.batch)), key=bytes_needed))
     except (ValueError, TypeError) as error:
         raise click.UsageError(str(error)) from None
+    return options
+
+
+def _check_size(problem: Problem) -> None:
+    """Raise ValueError for a problem that is too large for this machine."""
+    if told := too_large(problem):
+        raise ValueError(f"problem {str(problem)!r} {told}")
 
 
 def mutants(
@@ -95,13 +157,13 @@ def mutants(
         chosen, range(seed, seed + seeds), max_examples, jobs,
         lambda row: console.print(kill_matrix.line(row), soft_wrap=True, markup=False),
     )  # fmt: skip
-    console.print(kill_matrix.summary(rows), soft_wrap=True, markup=False)
     for file, text in ((json_file, kill_matrix.to_json(rows) + "\n"), (markdown_file, kill_matrix.to_markdown(rows))):
         if file:
             try:
                 corpus.write_whole(Path(file), text)
             except OSError as error:
                 raise click.UsageError(f"file {file!r} cannot be written: {error.strerror}") from None
+    console.print(kill_matrix.summary(rows), soft_wrap=True, markup=False)
     return 0 if all(row.ok for row in rows) else 1
 
 
@@ -112,6 +174,7 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
     console = make_console()
     try:
         parsed, history = read_case(case)
+        _check_size(parsed.problem)
         report = judge_once(options, resolve, parsed, history)
         for name in references:
             other = replace(options, target=name, data_format=None, accuracy=None, properties=None)
@@ -122,6 +185,6 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
         show(replace(report, statistics=Statistics()), console)
     else:
         judged = ", ".join(name for name, count in report.statistics.judged.items() if count) if report.verdict == VERIFIED else ""
-        console.print(f"[bold green]PASSES[/]  {printable(str(parsed))}", soft_wrap=True)
+        console.print(f"[bold green]PASSES[/]  {escape(printable(str(parsed)))}", soft_wrap=True)
         console.print(f"  judged: {judged or f'nothing: {report.sentence}'}", soft_wrap=True)
     return report.exit_status

@@ -11,6 +11,7 @@ from convverify.problems.problem import Problem
 from convverify.problems.suites import Layer, find_suite
 
 LEAST_ROUNDS = 3
+_RANGES = (("threads", 0, 1024), ("rounds", LEAST_ROUNDS, 10**6), ("check_examples", 0, 10**8), ("seed", 0, (1 << 64) - 1))
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,11 @@ class CompareOptions:
     def __post_init__(self) -> None:
         if not self.kernels:
             raise ValueError("kernels must be one target at least, not none")
-        for name, least in (("threads", 0), ("rounds", LEAST_ROUNDS), ("check_examples", 0), ("seed", 0)):
+        for name, least, most in _RANGES:
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most}, not {getattr(self, name)}")
         if not self.max_time > 0:
             raise ValueError(f"max_time must be more than 0 seconds, not {self.max_time}")
         for batch in self.batches:

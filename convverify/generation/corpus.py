@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from convverify.operands.case import Case
+from convverify.problems.reading import brief, parse_json, read_text
+from convverify.problems.size import MOST_WORK, too_large, work_of
 
 SCHEMA = 1
+_SENTENCE = 4000  # characters that are kept of one, which may hold a kernel's own text
 
 
 def folder(directory: Path, target: str) -> Path:
@@ -29,7 +32,8 @@ def folder(directory: Path, target: str) -> Path:
 def save(directory: Path, target: str, case: str, property_name: str, sentence: str, history: tuple[str, ...] = ()) -> Path:
     """Write one counterexample and return its file; OSError where that cannot be done."""
     record: dict[str, Any] = {
-        "schema": SCHEMA, "target": target, "case": case, "property": property_name, "sentence": sentence, "history": list(history)
+        "schema": SCHEMA, "target": target, "case": case, "property": property_name, "sentence": sentence[:_SENTENCE],
+        "history": list(history),
     }  # fmt: skip
     name = hashlib.sha256(f"{property_name} {case} {history}".encode()).hexdigest()[:16] + ".json"
     path = folder(directory, target) / name
@@ -64,27 +68,37 @@ def _umask() -> int:
     return mask
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return a counterexample's record.
+def read(path: Path, *, pipes: bool = False) -> dict[str, Any]:
+    """Return a counterexample's record; `pipes` as for `read_text`.
 
-    Raises ValueError, in one sentence, for a file that is not one.
+    Raises ValueError, in one sentence, for a file that is not one, and for one whose cases are too large to be tried.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"file {str(path)!r} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise ValueError(f"file {str(path)!r} is not JSON") from None
+        return _checked(parse_json(read_text(path, pipes=pipes)))
+    except ValueError as error:
+        raise ValueError(f"file {str(path)!r} {error}") from None
+
+
+def _checked(record: Any) -> dict[str, Any]:
+    """Return what a file holds where that is a record; ValueError, whose message continues a sentence, where it is not."""
     lines = [*record.get("history", ()), record.get("case")] if _is_record(record) else []
     if not lines or not all(isinstance(line, str) for line in lines):
-        raise ValueError(f"file {str(path)!r} is not a replay file of convverify")
+        raise ValueError("is not a replay file of convverify")
     if record.get("schema") != SCHEMA:
-        raise ValueError(f"file {str(path)!r} has schema {record.get('schema')!r}; this version reads schema {SCHEMA}")
+        raise ValueError(f"has schema {brief(record.get('schema'))}; this version reads schema {SCHEMA}")
+    work = 0
     for line in lines:
         try:
-            Case.parse(line)
+            case = Case.parse(line)
         except ValueError as error:
-            raise ValueError(f"file {str(path)!r} holds what is not a case: {error}") from None
+            raise ValueError(f"holds what is not a case: {error}") from None
+        if told := too_large(case.problem):
+            raise ValueError(f"holds a case that {told}: {case.problem}")
+        work += work_of(case.problem, case.calls)
+    if work > MOST_WORK:
+        raise ValueError(
+            f"holds calls of {work:.1e} multiply-adds, which is more than the {MOST_WORK:.1e} that are tried because a file says so"
+        )
     checked: dict[str, Any] = record
     return checked
 

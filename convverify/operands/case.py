@@ -23,10 +23,12 @@ from convverify.operands.layouts import PLAIN, layouts, mixed
 from convverify.operands.placing import Memory, Operand, place, values_of
 from convverify.problems.dtypes import FORMATS, numpy_dtype
 from convverify.problems.problem import Problem, split_tokens
+from convverify.problems.reading import parse_whole
 
 Array = npt.NDArray[Any]
 Elements = tuple[tuple[tuple[int, ...], float], ...]
-_ELEMENT = re.compile(r"([xw])\[([\d,]+)\]$")
+_ELEMENT = re.compile(r"([xw])\[([0-9]{1,15}(?:,[0-9]{1,15})*)\]")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 _MASK = (1 << 64) - 1
 
 
@@ -110,10 +112,10 @@ class Case:
         tokens = split_tokens(line)
         elements: dict[str, list[tuple[tuple[int, ...], float]]] = {"x": [], "w": []}
         for key in [key for key in tokens if "[" in key]:
-            match = _ELEMENT.match(key)
+            match = _ELEMENT.fullmatch(key)
             if not match:
                 raise ValueError(f"key {key!r} is not an element such as x[0,1,2,0]")
-            elements[match[1]].append((tuple(int(part) for part in match[2].split(",") if part), _parse_number(key, tokens.pop(key))))
+            elements[match[1]].append((tuple(int(part) for part in match[2].split(",")), _parse_number(key, tokens.pop(key))))
         style = tokens.pop("values", "given" if any(elements.values()) else "integers")
         if style != "given" and style not in styles:
             raise ValueError(f"values must be one of {', '.join(styles.names())} or given, not {style!r}")
@@ -151,13 +153,14 @@ def _number(value: float) -> str:
 
 
 def _parse_number(key: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{key} must be a number, not {text!r}") from None
+    value = float(text) if _NUMBER.fullmatch(text) else None
+    if value is None or (math.isinf(value) and "inf" not in text.lower()):
+        raise ValueError(f"{key} must be a number, not {text!r}")
+    return value
 
 
 def _count(key: str, text: str) -> int:
-    if not re.fullmatch(r"\d{1,20}", text) or int(text) > _MASK:
+    number = parse_whole(text)
+    if number is None or not 0 <= number <= _MASK:
         raise ValueError(f"{key} must be an integer from 0 to 2**64 - 1, not {text!r}")
-    return int(text)
+    return number

@@ -11,7 +11,7 @@ import re
 from convverify.problems.problem import Pair, Problem
 
 _KEYS = ("g", "mb", "ic", "ih", "iw", "oc", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw")
-_PART = re.compile(r"([a-z]+)(-?\d+)")
+_PART = re.compile(r"([a-z]+)(-?[0-9]{1,15})(?![0-9])")
 _NAME = re.compile(r'n(?:"([^"]*)"|(\S+))?$')
 
 
@@ -57,7 +57,8 @@ def _split(line: str) -> tuple[dict[str, int], str]:
         part = _PART.match(line, position)
         if not part:
             raise ValueError(
-                f"descriptor {line!r} cannot be read at {line[position:]!r}; it is made of keys with integers, as in ic3ih224oc64kh7"
+                f"descriptor {line!r} cannot be read at {line[position:]!r}; "
+                "it is made of keys with integers of up to 15 digits, as in ic3ih224oc64kh7"
             )
         key, value = part[1], int(part[2])
         if key not in _KEYS:
@@ -85,7 +86,7 @@ def _axis(values: dict[str, int], axis: str) -> tuple[int, Pair]:
         raise ValueError(f"key {'o' + axis!r} must be at least 1, not 0")
     spanned = (outputs - 1) * stride + effective
     if pad is None:
-        pad = int((spanned - extent) / 2)  # C++ rounds towards zero
+        pad = abs(spanned - extent) // 2 * (1 if spanned > extent else -1)  # C++ rounds towards zero
         if pad < 0:
             raise ValueError(f"key {'o' + axis!r} = {outputs} leaves pixels unused before the first window; give {'p' + axis!r}")
     trailing = spanned - extent - pad

@@ -20,6 +20,7 @@ from convverify.problems.dtypes import FORMATS
 Pair: TypeAlias = tuple[int, int]
 Pads: TypeAlias = tuple[Pair, Pair]
 Padding: TypeAlias = str | Pads
+MOST = 10**15 - 1  # of any number in a problem: fifteen digits, as in its line
 
 
 def output_extent(extent: int, pads: Pair, effective_kernel: int, stride: int) -> int:
@@ -46,6 +47,8 @@ def _integer(name: str, value: Any, least: int) -> int:
         raise TypeError(f"{name} must be an integer, not {value!r}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
+    if number > MOST:
+        raise ValueError(f"{name} must be at most {MOST}, not {number}")
     return number
 
 
@@ -297,7 +300,7 @@ def _times(extents: tuple[int, ...]) -> str:
 
 def _extents(key: str, text: str, count: int, separator: str = "x") -> tuple[int, ...]:
     words = text.split(separator)
-    if len(words) != count or not all(re.fullmatch(r"-?\d{1,15}", word) for word in words):
+    if len(words) != count or not all(re.fullmatch(r"-?[0-9]{1,15}", word) for word in words):
         shown = separator.join(["N"] * count)
         raise ValueError(
             f"{key} must be {count} integers as {shown}, not {text!r}" if count > 1 else f"{key} must be an integer, not {text!r}"

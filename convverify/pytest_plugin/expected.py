@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from convverify.judging.properties import properties
+from convverify.problems.reading import exists, read_text
 from convverify.pytest_plugin.campaigns import Refuted
 from convverify.pytest_plugin.collection import target_of_test
+from convverify.reporting.plain import one_line
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,16 @@ def read(path: Path) -> list[Expected]:
     Raises pytest.UsageError, in one sentence with the line's number, where one is not understood.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise pytest.UsageError(f"--convverify-xfail: file {str(path)!r} cannot be read: {error}") from None
+        text = read_text(path)
+    except ValueError as error:
+        raise pytest.UsageError(f"--convverify-xfail: file {str(path)!r} {error}") from None
     found: list[Expected] = []
     for number, line in enumerate(text.splitlines(), 1):
         content, _, reason = (part.strip() for part in line.partition("#"))
         if not content:
             continue
         target, _, name = content.rpartition(" ")
-        place = f"--convverify-xfail: {path}:{number}"
+        place = f"--convverify-xfail: {one_line(str(path))}:{number}"
         if not target:
             raise pytest.UsageError(f"{place}: a line must be `target property  # reason`, not {line!r}")
         if name not in properties:
@@ -50,7 +52,7 @@ def read(path: Path) -> list[Expected]:
 def _found(config: pytest.Config, name: str) -> Path:
     """Return a file as it is seen from here, or else from where pytest's configuration is, which may have named it."""
     here = config.invocation_params.dir / name
-    return here if here.exists() else config.rootpath / name
+    return here if exists(here) else config.rootpath / name
 
 
 def mark_expected(config: pytest.Config, items: list[pytest.Item]) -> None:

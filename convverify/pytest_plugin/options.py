@@ -14,6 +14,8 @@ import pytest
 from convverify.campaign.options import Options
 from convverify.cli import check
 from convverify.cli.configuration import defaults, find
+from convverify.problems.reading import parse_whole
+from convverify.reporting.plain import one_line
 
 _DESTINATION = "convverify_option_"
 
@@ -62,7 +64,7 @@ def given(config: pytest.Config) -> dict[str, Any]:
         try:
             values[option.name] = option.process_value(context, value if option.is_flag or option.multiple else value[-1])
         except click.ClickException as error:
-            raise pytest.UsageError(error.format_message()) from None
+            raise pytest.UsageError(one_line(error.format_message())) from None
     return values
 
 
@@ -77,15 +79,15 @@ def configured(config: pytest.Config) -> dict[str, Any]:
         values = defaults(check, *found) if found else {}
         return {option.name: option.process_value(context, values[option.name]) for option in _shared() if option.name in values}
     except click.ClickException as error:
-        raise pytest.UsageError(error.format_message()) from None
+        raise pytest.UsageError(one_line(error.format_message())) from None
 
 
 def _as_seed(text: str) -> int:
-    """Return a seed for what Hypothesis takes as one: a number, or any text."""
-    try:
-        return abs(int(text))
-    except ValueError:
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+    """Return a seed for what Hypothesis takes as one: a number of up to 64 bits, or any other text."""
+    number = parse_whole(text)
+    if number is not None and abs(number) < 1 << 64:
+        return abs(number)
+    return int.from_bytes(hashlib.sha256(text.encode(errors="surrogateescape")).digest()[:4])
 
 
 def corpus_of(config: pytest.Config) -> str:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from convverify.compare.comparison import Step
@@ -39,7 +38,7 @@ class CompareProgress:
         self._task = TaskID(0)
         self._phase, self._told = "", 0.0
         if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._bar = Progress(*columns, console=console, transient=True)
             self._task = self._bar.add_task("starting", total=1)
             self._bar.start()
@@ -47,7 +46,7 @@ class CompareProgress:
     def __call__(self, step: Step) -> None:
         """Show a step."""
         if self._bar is not None:
-            self._bar.update(self._task, description=escape(one_line(f"{step.phase} {step.what}")), completed=step.number, total=step.total)
+            self._bar.update(self._task, description=one_line(f"{step.phase} {step.what}"), completed=step.number, total=step.total)
             return
         now = time.monotonic()
         if step.phase != self._phase or now - self._told > _PLAIN_EVERY:

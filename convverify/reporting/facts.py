@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from convverify import __version__
 from convverify.campaign.options import Options
-from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
 from convverify.operands.case import Case
 from convverify.operations.error_bounds import ulp_of
 from convverify.problems.problem import degeneracy
@@ -25,9 +25,11 @@ def header(options: Options, source: str = "") -> str:
 def summary(report: Report) -> str:
     """Return the sentence that follows the verdict and the target."""
     statistics = report.statistics
-    if report.verdict in (USAGE, INCONCLUSIVE):
+    if report.verdict in (USAGE, INCONCLUSIVE, FAILED):
         return report.sentence
     count = len(report.counterexamples)
+    if not statistics.cases and not count:
+        return "interrupted before a case was judged"
     if not statistics.cases:  # a single case, replayed
         return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
     tried = f"{statistics.results['all']} judged cases" if report.verdict == VERIFIED else f"{statistics.cases} cases"

@@ -13,7 +13,8 @@ from convverify.generation.corpus import write_whole
 
 def to_json(reports: Sequence[Report]) -> str:
     """Return the report of one target as an object, those of several as an array of such."""
-    return reports[0].to_json() + "\n" if len(reports) == 1 else "[" + ",\n".join(report.to_json() for report in reports) + "]\n"
+    text = reports[0].to_json() if len(reports) == 1 else "[" + ",\n".join(report.to_json() for report in reports) + "]"
+    return text.replace("##[", "#\\u0023[") + "\n"  # a log of GitHub Actions, which a file may be, would take it for a command
 
 
 def _to_html(reports: Sequence[Report]) -> str:
@@ -34,18 +35,33 @@ FORMS: Mapping[str, Callable[[Sequence[Report]], str]] = {"json": to_json, "html
 def check_places(files: Mapping[str, str | None]) -> None:
     """Raise a UsageError where a file, by the name of its form, cannot be there: before anything is verified."""
     for form, file in files.items():
-        if file and not Path(file).resolve().parent.is_dir():
+        if file and not _has_directory(Path(file)):
             raise click.UsageError(f"{form} must be a file in a directory that exists, not {file!r}")
 
 
+def _has_directory(file: Path) -> bool:
+    try:
+        return file.resolve().parent.is_dir()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, or what is no name of a file
+        return False
+
+
 def write(files: Mapping[str, str | None], reports: Sequence[Report]) -> None:
-    """Write each file that is asked for, whole or not at all; UsageError for those that cannot be written, when the others are."""
-    failed = []
+    """Write each file that is asked for, whole or not at all.
+
+    Raises UsageError for those that cannot be written, and whatever else went wrong, when the others are.
+    """
+    failed: list[str] = []
+    others: list[Exception] = []
     for form, file in files.items():
         if file:
             try:
                 write_whole(Path(file), FORMS[form](reports))
             except OSError as error:
                 failed.append(f"{form} file {file!r} cannot be written: {error.strerror}")
+            except Exception as error:
+                others.append(error)
+    if others:
+        raise others[0]
     if failed:
         raise click.UsageError("; ".join(failed))

@@ -5,6 +5,7 @@ Rows and columns are those of the padded image; the numbers at the edges are tho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def _element(example: Counterexample, problem: Problem) -> tuple[int, int, int, 
 
 def _operands(problem: Problem, case: Case) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64] | None]:
     """Return x and w where their values can be drawn: one input channel goes into an output element."""
-    small = np.prod(problem.x_shape) + np.prod(problem.w_shape) <= _VALUES_OF
+    small = math.prod(problem.x_shape) + math.prod(problem.w_shape) <= _VALUES_OF
     if problem.w_shape[2] != 1 or not small:
         return None, None
     x, w = case.values()
@@ -79,8 +80,13 @@ def _image(problem: Problem, index: tuple[int, int, int, int], x: npt.NDArray[np
     """Draw the padded image around the taps of one output element."""
     n, i, j, k = index
     (top, bottom), (left, right) = problem.pads
-    down = [i * problem.strides[0] + a * problem.dilations[0] for a in range(problem.kernel_height)]
-    across = [j * problem.strides[1] + b * problem.dilations[1] for b in range(problem.kernel_width)]
+    down, across = (
+        range(start, start + extent * dilation, dilation)
+        for start, extent, dilation in (
+            (i * problem.strides[0], problem.kernel_height, problem.dilations[0]),
+            (j * problem.strides[1], problem.kernel_width, problem.dilations[1]),
+        )
+    )
     high, wide = top + problem.height + bottom, left + problem.width + right
     rows, columns = _window(down, high), _window(across, wide)
     channels = _group(problem, k)

@@ -61,7 +61,7 @@ def _line(path: Path, names: list[str]) -> int:
     """Return the line where a function is defined; 0 where it is not to be found by its name."""
     try:
         body: list[ast.stmt] = ast.parse(path.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the last two for what is nested too deep
         return 0
     line = 0
     for name in names:

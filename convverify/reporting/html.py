@@ -26,7 +26,7 @@ from convverify.reporting import charts, geometry
 from convverify.reporting.facts import figures, header, summary, worst_sentence
 from convverify.reporting.geometry import Picture
 from convverify.reporting.picture import around, channel_map, where
-from convverify.reporting.plain import printable
+from convverify.reporting.plain import shown
 from convverify.reporting.snippet import replay_line, snippet
 
 
@@ -34,7 +34,7 @@ def to_html(reports: Sequence[Report]) -> str:
     """Return a page for one report or several, the verdicts first."""
     part = files("convverify.reporting.page")
     script = part.joinpath("report.js").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, finalize=_shown, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(autoescape=True, finalize=shown, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     verdicts = ", ".join(f"{report.options.target} {report.verdict}" for report in reports)
     return environment.from_string(part.joinpath("report.html.j2").read_text(encoding="utf-8")).render(
         title=f"convverify: {verdicts}",
@@ -52,11 +52,6 @@ def to_frame(report: Report) -> str:
     return (
         f'<iframe srcdoc="{escape(to_html([report]))}" style="width:100%;height:40em;border:0;resize:vertical" title="convverify"></iframe>'
     )
-
-
-def _shown(value: Any) -> Any:
-    """Show control characters in what a template is given; markup is ours."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _told(report: Report) -> dict[str, Any]:

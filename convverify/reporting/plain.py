@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 _REGISTRIES = {
     "kernels": "convverify.kernels:kernels",
@@ -16,15 +17,29 @@ _REGISTRIES = {
     "cheats": "convverify.cheats:cheats",
 }
 
+_LONGEST = 4000  # characters of a line: a case of 64 elements has fewer
+
 
 def printable(text: str) -> str:
-    """Return text with control characters, terminal escapes among them, shown as escapes."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    """Return text of others as it may be printed anywhere.
+
+    Control characters, terminal escapes among them, are shown as escapes; so is what the runner of GitHub Actions takes for a command
+    wherever it stands (`##[`: actions/runner, ActionCommand.TryParse).  Lines that are longer than any of ours are cut.
+    """
+    text = "\n".join(
+        line if len(line) <= _LONGEST else f"{line[:_LONGEST]}... ({len(line) - _LONGEST} more characters)" for line in text.split("\n")
+    )
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text).replace("##[", "#\\x23[")
 
 
 def one_line(text: str) -> str:
     """Return `printable` text without line breaks."""
-    return printable(text).replace("\n", "\\n")
+    return printable(text.replace("\n", "\\n"))
+
+
+def shown(value: Any) -> Any:
+    """Return what a template is given as it may be shown: text is `printable`, markup and all else is ours."""
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def names_of(kind: str) -> tuple[str, ...]:

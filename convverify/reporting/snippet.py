@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import shlex
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from convverify.naming import is_nameable
 from convverify.operands.case import Array, Case
 from convverify.reporting.plain import printable
 
-_INLINE = 48
+_INLINE = 48  # elements of an array that is written out
+_NONZEROS = 12  # elements of one that is zero elsewhere
+_MADE = 1 << 20  # elements of operands that are made to be looked at; larger ones are left to the snippet to make
 
 
 def replay_line(report: Report, example: Counterexample) -> str:
@@ -57,13 +60,11 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
     if called := _calls(report, example):
         return [*lines, *_sequence(report, called)]
     x_axes, w_axes = _axes(report)
-    if case.is_plain and case.problem.dtype != "bfloat16":
-        x, w = case.values()
-        lines += [*_array_lines("x", x.transpose(x_axes), case), *_array_lines("w", w.transpose(w_axes), case)]
-    if not case.is_plain or case.problem.dtype == "bfloat16" or any("values()" in line for line in lines):
-        lines = [line for line in lines if not line.startswith(("x =", "w =", "x[", "w["))]
-        lines += ["from convverify.operands.case import Case", f"case = Case.parse({example.case!r})"]
-        lines.append(f"x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))")
+    lines += _operand_lines(case, (x_axes, w_axes)) or [
+        "from convverify.operands.case import Case",
+        f"case = Case.parse({example.case!r})",
+        f"x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))",
+    ]
     problem = case.problem
     arguments = {"strides": problem.strides, "padding": problem.tf_padding, "dilations": problem.dilations, "groups": problem.groups}
     spelled = "".join(f", {_spelling(report, name)}={value!r}" for name, value in arguments.items() if name in _keywords(report))
@@ -144,15 +145,27 @@ def _import_lines(target: str) -> list[str]:
     return [f"from {place} import {function}", f"kernel = {name}"]
 
 
-def _array_lines(name: str, array: Array, case: Case) -> list[str]:
-    nonzeros = list(zip(*array.nonzero(), strict=True))
-    dtype = case.problem.dtype
+def _operand_lines(case: Case, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> list[str]:
+    """Return lines that write x and w out; none where they are too long for that, or are not to be written so."""
+    problem = case.problem
+    if not case.is_plain or problem.dtype == "bfloat16" or math.prod(problem.x_shape) + math.prod(problem.w_shape) > _MADE:
+        return []
+    lines: list[str] = []
+    for name, array, order in zip("xw", case.values(), axes, strict=True):
+        written = _array_lines(name, array.transpose(order), problem.dtype)
+        if not written:
+            return []
+        lines += written
+    return lines
+
+
+def _array_lines(name: str, array: Array, dtype: str) -> list[str]:
     if array.size <= _INLINE and np.isfinite(array.astype(np.float64)).all():
         return [f"{name} = np.array({array.tolist()}, np.{dtype}).reshape{array.shape}"]
-    if len(nonzeros) <= 12:
-        sets = [f"{name}[{', '.join(str(int(i)) for i in index)}] = {_literal(float(array[index]))}" for index in nonzeros]
-        return [f"{name} = np.zeros({array.shape}, np.{dtype})", *sets]
-    return [f"{name} = values()"]
+    if np.count_nonzero(array) > _NONZEROS:
+        return []
+    sets = [f"{name}[{', '.join(map(str, index))}] = {_literal(float(array[tuple(index)]))}" for index in np.argwhere(array).tolist()]
+    return [f"{name} = np.zeros({array.shape}, np.{dtype})", *sets]
 
 
 def _literal(value: float) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 from convverify.campaign.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
 from convverify.campaign.events import Progress as Counts
 from convverify.campaign.options import Options
-from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.report import FAILED, REFUTED, VERIFIED, Counterexample, Report
 from convverify.campaign.statistics import Statistics
 from convverify.judging.properties import in_order
 from convverify.judging.properties.values import worst_index
@@ -25,7 +25,8 @@ from convverify.reporting.picture import around, channel_map, where, wrong_map
 from convverify.reporting.plain import one_line
 from convverify.reporting.snippet import replay_line, snippet
 
-_COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", USAGE: "bold yellow", INCONCLUSIVE: "bold yellow", INTERRUPTED: "bold yellow"}
+_COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", FAILED: "bold red"}
+_OTHERS = "bold yellow"
 _PLAIN_EVERY = 5.0
 _CALLS_SHOWN = 6  # of those that must come before
 
@@ -45,7 +46,13 @@ class TerminalProgress:
         self._phase, self._found, self._told = "starting", 0, time.monotonic()
         self._before = -1
         if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn("problems"), TimeElapsedColumn())
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(24),
+                MofNCompleteColumn(),
+                TextColumn("problems"),
+                TimeElapsedColumn(),
+            )
             self._bar = Progress(*columns, console=console, transient=True)
             self._task = self._bar.add_task("starting", total=None)
             self._bar.start()
@@ -111,7 +118,7 @@ def statistics_text(report: Report) -> str:
 
 def _text(write: Callable[[Console], None], width: int = 100) -> str:
     file = io.StringIO()
-    write(Console(file=file, width=width, no_color=True, force_terminal=False, highlight=False))
+    write(Console(file=file, width=width, no_color=True, force_terminal=False, highlight=False, emoji=False))
     return file.getvalue()
 
 
@@ -134,7 +141,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _show_verdict(report: Report, console: Console) -> None:
-    verdict = f"[{_COLOURS[report.verdict]}]{report.verdict.upper()}[/]"
+    verdict = f"[{_COLOURS.get(report.verdict, _OTHERS)}]{report.verdict.upper()}[/]"
     _prose(console, f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}")
 
 
@@ -149,7 +156,7 @@ def _prose(console: Console, markup: str, indent: int = 0) -> None:
     if not console.is_terminal:
         console.print(" " * indent + markup, soft_wrap=True, highlight=False)
         return
-    for number, line in enumerate(Text.from_markup(markup).wrap(console, max(20, console.width - indent - 2))):
+    for number, line in enumerate(Text.from_markup(markup, emoji=False).wrap(console, max(20, console.width - indent - 2))):
         console.print(" " * (indent + 2 * (number > 0)), line, sep="", soft_wrap=True, highlight=False)
 
 

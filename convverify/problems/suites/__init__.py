@@ -18,10 +18,11 @@ from typing import Any
 
 from convverify.problems.benchdnn import parse_descriptor
 from convverify.problems.problem import Problem
+from convverify.problems.reading import is_file, read_text
 from convverify.registry import Registry
 
 suites = Registry("suite", __name__)
-_COUNT = re.compile(r"(.*?)\*(\d+)$")
+_COUNT = re.compile(r"(.*?)\*([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def find_suite(name_or_path: str, batch: int | None = None) -> tuple[Layer, ...]
     if name_or_path in suites:
         layers: tuple[Layer, ...] = suites[name_or_path].function(1 if batch is None else batch)
         return layers
-    if not Path(name_or_path).is_file():
+    if not is_file(Path(name_or_path)):
         raise ValueError(f"suite {name_or_path!r} is neither a file nor one of: {', '.join(suites.names())}")
     return load_suite(name_or_path, batch)
 
@@ -83,23 +84,23 @@ def load_suite(path: str | Path, batch: int | None = None) -> tuple[Layer, ...]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file in UTF-8") from None
+        text = read_text(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     layers = []
-    for number, line in enumerate(lines, start=1):
-        text = line.partition("#")[0].strip()
-        if not text:
+    for number, line in enumerate(text.splitlines(), start=1):
+        layer = line.partition("#")[0].strip()
+        if not layer:
             continue
         place = f"{path.name}:{number}"
         try:
-            problem, label = (Problem.parse(text), "") if "=" in text else parse_descriptor(text)
+            problem, label = (Problem.parse(layer), "") if "=" in layer else parse_descriptor(layer)
             if batch is not None:
                 problem = problem.with_(batch=batch)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
         name, count = label, 1
-        if counted := _COUNT.match(label):
+        if counted := _COUNT.fullmatch(label):
             name, count = counted[1], int(counted[2])
         layers.append(Layer(name or place, problem, max(1, count), place))
     if not layers:

@@ -44,8 +44,8 @@ class Regression:
 
     @property
     def factor(self) -> float:
-        """How many times worse; infinite for a failure, and from 0."""
-        if self.worst is None or not self.before or not self.worst:
+        """How many times worse; infinite for a failure, and from 0 or less, or to that."""
+        if self.worst is None or self.before <= 0 or self.worst <= 0:
             return math.inf
         return self.before / self.worst if self.series.more_is_better else self.worst / self.before
 
@@ -55,7 +55,7 @@ def factors(history: History) -> dict[str, float]:
     steps: defaultdict[str, list[float]] = defaultdict(list)
     for series in history.series:
         values = [point.value for point in series.points if point.value]
-        steps[series.topic] += [abs(math.log(b / a)) for a, b in pairwise(values) if a > 0 and b > 0]
+        steps[series.topic] += [abs(math.log(b) - math.log(a)) for a, b in pairwise(values) if a > 0 and b > 0]
     return {topic: max(LEAST_FACTOR, math.exp(_DEVIATIONS * _noise(found))) for topic, found in steps.items()}
 
 
@@ -118,12 +118,12 @@ def _value(level: Sequence[Point]) -> float:
 
 
 def _log_ratio(value: float, level: float, series: Series) -> float:
-    """Return the logarithm of how many times worse a value is than a level; from 0 anything more is infinitely worse."""
+    """Return the logarithm of how many times worse a value is than a level; from 0, or less, anything more is infinitely worse."""
     if value == level:
         return 0.0
-    if not value or not level:
+    if value <= 0 or level <= 0:
         return math.inf if (value > level) != series.more_is_better else -math.inf
-    return math.log(value / level) * (-1.0 if series.more_is_better else 1.0)
+    return (math.log(value) - math.log(level)) * (-1.0 if series.more_is_better else 1.0)
 
 
 def _is_worse(point: Point, level: Sequence[Point], series: Series, factor: float) -> bool:

@@ -81,7 +81,7 @@ class Series:
 
 @dataclass(frozen=True)
 class History:
-    """All that one machine measured in one environment; `others` says in sentences what results were left out."""
+    """All that one machine measured in one environment; `others` says in sentences what results were left out, `damaged` which files."""
 
     machine: str
     details: str
@@ -89,6 +89,7 @@ class History:
     commits: tuple[Commit, ...]
     series: tuple[Series, ...]
     others: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     def of(self, topic: str, method: str = "") -> Iterator[Series]:
         """Yield the series of a topic, and of one of its benchmarks alone where `method` names it."""

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from convverify.generation.corpus import write_whole
 from convverify.reporting.history import changes, figures, tables
 from convverify.reporting.history.model import History, Series
+from convverify.reporting.plain import shown
 
 
 def page_of(history: History, factor: float | None = None) -> str:
@@ -18,7 +19,9 @@ def page_of(history: History, factor: float | None = None) -> str:
     from jinja2 import Environment, StrictUndefined
 
     source = importlib.resources.files(__package__).joinpath("history.html.j2").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    template = Environment(autoescape=True, finalize=shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+        source
+    )
     found = changes.regressions(history, factor)
     kernels, rows = tables.heat_map(history)
     return template.render(

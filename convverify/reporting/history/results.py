@@ -1,32 +1,29 @@
-"""Read asv's results: `benchmarks.json`, and for each machine `machine.json` and a file for each commit and environment.
-
-The format (version 2) is described in asv's documentation, "Benchmark suite layout and file formats"; columns are named in each file.
-"""
+"""Read the history of one machine from the directory where asv keeps results: `benchmarks.json`, and for each machine `machine.json` and a
+file for each commit and environment."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import math
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from convverify.reporting.history.asv_files import (
+    Benchmark,
+    Measured,
+    Result,
+    ResultsError,
+    read_benchmarks,
+    read_machine,
+    read_result,
+)
 from convverify.reporting.history.model import Commit, History, Point, Series
-
-_VERSION = 2
-
-
-class ResultsError(ValueError):
-    """Results that cannot be read; the message is one sentence for the person who named them."""
 
 
 def read_history(directory: Path, machine: str = "") -> History:
-    """Return what one machine has measured.
+    """Return what one machine has measured; files that cannot be read are named in its `damaged`, where there are others.
 
     Parameters
     ----------
@@ -35,112 +32,86 @@ def read_history(directory: Path, machine: str = "") -> History:
 
     Raises ResultsError in one sentence.
     """
-    benchmarks = _benchmarks(directory)
-    by_machine = {path.parent.name: _files(path.parent) for path in sorted(directory.glob("*/machine.json"))}
+    if not (directory / "benchmarks.json").exists():
+        raise ResultsError(f"results {str(directory)!r}: no benchmarks.json there, hence no results of asv")
+    benchmarks = read_benchmarks(directory / "benchmarks.json")
+    damaged: list[str] = []
+    by_machine = {path.parent.name: _files(path.parent, damaged) for path in sorted(directory.glob("*/machine.json"))}
+    chosen = machine or max(by_machine, key=lambda name: len(by_machine[name]), default="")
+    if not by_machine.get(chosen) and damaged:
+        raise ResultsError(damaged[0])
     if not any(by_machine.values()):
         raise ResultsError(f"results {str(directory)!r}: no machine has results there; `make bench-history` measures some")
-    chosen = machine or max(by_machine, key=lambda name: len(by_machine[name]))
     if not by_machine.get(chosen):
         raise ResultsError(f"machine {chosen!r} has no results in {str(directory)!r}; there are: {', '.join(sorted(by_machine))}")
     files = by_machine[chosen]
-    environments = Counter(str(data.get("env_name", "")) for data in files)
+    environments = Counter(result.environment for result in files)
     environment = environments.most_common(1)[0][0]
-    kept = {str(data["commit_hash"]): data for data in files if data.get("env_name", "") == environment}
+    kept = {result.commit: result for result in files if result.environment == environment}
     commits = _commits(kept, directory)
-    others = [f"{count} results of machine {name}" for name, data in by_machine.items() if name != chosen and (count := len(data))]
+    others = [f"{count} results of machine {name}" for name, found in by_machine.items() if name != chosen and (count := len(found))]
     others += [f"{count} results of another environment" for name, count in environments.items() if name != environment]
-    details = _json(directory / chosen / "machine.json")
-    first = kept[commits[-1].hash]
     return History(
         machine=chosen,
-        details=", ".join(str(details[key]) for key in ("cpu", "num_cpu", "ram", "os") if details.get(key)),
-        environment=_requirements(first),
+        details=read_machine(directory / chosen / "machine.json"),
+        environment=_requirements(kept[commits[-1].hash]),
         commits=commits,
         series=tuple(_series(benchmarks, [kept[commit.hash] for commit in commits])),
         others=tuple(others),
+        damaged=tuple(damaged),
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ResultsError(f"{path}: {error.strerror or error}") from None
-    except ValueError:
-        raise ResultsError(f"{path}: not JSON, or cut short") from None
-    return data
-
-
-def _benchmarks(directory: Path) -> dict[str, dict[str, Any]]:
-    if not (directory / "benchmarks.json").is_file():
-        raise ResultsError(f"results {str(directory)!r}: no benchmarks.json there, hence no results of asv")
-    data = _json(directory / "benchmarks.json")
-    return {name: benchmark for name, benchmark in data.items() if isinstance(benchmark, dict)}
-
-
-def _files(directory: Path) -> list[dict[str, Any]]:
+def _files(directory: Path, damaged: list[str]) -> list[Result]:
+    """Return a machine's results; add a sentence to `damaged` for each file that cannot be read."""
     found = []
     for path in sorted(directory.glob("*.json")):
-        if path.name == "machine.json":
-            continue
-        data = _json(path)
-        if data.get("version") != _VERSION:
-            raise ResultsError(f"{path}: version {data.get('version')!r} of asv's format, where {_VERSION} is understood")
-        found.append(data)
+        if path.name != "machine.json":
+            try:
+                found.append(read_result(path))
+            except ResultsError as error:
+                damaged.append(str(error))
     return found
 
 
-def _commits(files: dict[str, dict[str, Any]], directory: Path) -> tuple[Commit, ...]:
+def _commits(files: Mapping[str, Result], directory: Path) -> tuple[Commit, ...]:
     """Return the commits in the order of the branch where git knows it, else by date."""
-    dates = {commit: str(datetime.fromtimestamp(data["date"] / 1000, UTC).date()) for commit, data in files.items()}
     known: list[tuple[str, str]] = []
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         command = ["git", "-C", str(directory), "log", "--first-parent", "--reverse", "--format=%H %s", "HEAD"]
-        log = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        log = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout
         known = [(commit, subject) for commit, _, subject in (line.partition(" ") for line in log.splitlines()) if commit in files]
-    rest = sorted(set(files) - {commit for commit, _ in known}, key=lambda commit: (files[commit]["date"], commit))
-    return tuple(Commit(commit, dates[commit], subject) for commit, subject in [(commit, "") for commit in rest] + known)
+    rest = sorted(set(files) - {commit for commit, _ in known}, key=lambda commit: (files[commit].date, commit))
+    return tuple(Commit(commit, files[commit].day, subject) for commit, subject in [(commit, "") for commit in rest] + known)
 
 
-def _requirements(data: dict[str, Any]) -> str:
-    parts = [f"Python {data.get('python', '?')}"]
-    for name in ("numpy", "numba", "tensorflow"):
-        version = (data.get("requirements") or {}).get(name)
-        if version:
-            parts.append(f"{name} {version}")
-    return ", ".join(parts)
+def _requirements(result: Result) -> str:
+    versions = [f"{name} {result.requirements[name]}" for name in ("numpy", "numba", "tensorflow") if result.requirements.get(name)]
+    return ", ".join([f"Python {result.python or '?'}", *versions])
 
 
-def _series(benchmarks: dict[str, dict[str, Any]], files: Sequence[dict[str, Any]]) -> list[Series]:
+def _series(benchmarks: Mapping[str, Benchmark], results: Sequence[Result]) -> list[Series]:
     points: dict[tuple[str, tuple[str, ...]], list[Point]] = {}
-    for commit, data in enumerate(files):
-        for name, columns in data["results"].items():
-            row = dict(zip(data["result_columns"], columns, strict=False))
+    for commit, result in enumerate(results):
+        for name, row in result.rows.items():
             benchmark = benchmarks.get(name)
-            if benchmark is None or row.get("version", benchmark.get("version")) != benchmark.get("version"):
+            if benchmark is None or (row.version and row.version != benchmark.version):
                 continue  # a benchmark that is no more, or has measured something else since
-            for number, words in enumerate(itertools.product(*(row.get("params") or []))):
-                point = _point(commit, row, number)
+            for one in row.measured:
+                point = _point(commit, one)
                 if point is not None:
-                    points.setdefault((name, tuple(word.strip("'\"") for word in words)), []).append(point)
+                    points.setdefault((name, one.parameters), []).append(point)
     return [
-        Series(name, benchmarks[name].get("pretty_name") or name, benchmarks[name].get("unit", ""), parameters, tuple(found))
-        for (name, parameters), found in sorted(points.items())
+        Series(name, benchmarks[name].title, benchmarks[name].unit, parameters, tuple(found))
+        for (name, parameters), found in sorted(points.items(), key=lambda item: item[0])
     ]
 
 
-def _point(commit: int, row: dict[str, Any], number: int) -> Point | None:
+def _point(commit: int, one: Measured) -> Point | None:
     """Return the point of one choice of parameters; None for n/a (NaN)."""
-    values = row.get("result")
-    value = values[number] if values is not None else None  # no values at all: everything failed
-    if value is None:
+    if one.value is None:
         return Point(commit, None)
-    if math.isnan(value):
+    if math.isnan(one.value):
         return None
-    low, high = (_statistic(row, key, number) for key in ("stats_q_25", "stats_q_75"))
-    return Point(commit, value, value if low is None else low, value if high is None else high)
-
-
-def _statistic(row: dict[str, Any], key: str, number: int) -> float | None:
-    found = row.get(key)
-    return None if not found else found[number]
+    low, high = (one.value if found is None or math.isnan(found) else found for found in (one.low, one.high))
+    return Point(commit, one.value, low, high)

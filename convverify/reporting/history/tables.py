@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from convverify.problems.problem import Problem
 from convverify.reporting.history.changes import Regression, failures, reasons
-from convverify.reporting.history.model import Commit, History, Point, Series
+from convverify.reporting.history.model import Commit, History, Series
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _cell(history: History, series: Series | None, kernel: str, problem: str, ne
         return Cell("n/a", f"{kernel} does not take {problem}, or was not measured at the newest commit")
     if point.value is None:
         return Cell("failed", reasons(history, kernel, problem, newest) or "the benchmark failed; a wrong kernel is not timed")
-    heat = max(-1.0, min(1.0, math.log(point.value) / _HOTTEST))
+    heat = max(-1.0, min(1.0, math.log(point.value) / _HOTTEST)) if point.value > 0 else -1.0
     return Cell(f"{point.value:.2f}" if point.value < 100 else f"{point.value:.0f}", f"{kernel} on {problem}: {point.value:.3f}", heat)
 
 
@@ -97,7 +97,7 @@ def roofline(history: History) -> list[Dot]:
     dots = []
     for series in history.of("cost"):
         point, problem = series.last, problem_of(series.problem)
-        if problem is None or point is None or not point.value or point.commit != newest:
+        if problem is None or point is None or point.value is None or point.value <= 0 or point.commit != newest:
             continue
         moved = 4 * sum(math.prod(shape) for shape in (problem.x_shape, problem.w_shape, problem.output_shape))
         dots.append(Dot(series.kernel, series.problem, 2.0 * problem.macs / moved, 2.0 / point.value))
@@ -111,13 +111,10 @@ def accuracy_against_speed(history: History) -> list[Dot]:
     dots = []
     for series in history.of("accuracy", "track_roundoffs"):
         cost, error = costs.get((series.kernel, series.problem)), series.last
-        if _at(cost, newest) and _at(error, newest) and cost is not None and error is not None and cost.value and error.value:
-            dots.append(Dot(series.kernel, series.problem, cost.value, error.value))
+        at = [point.value for point in (cost, error) if point is not None and point.commit == newest and point.value is not None]
+        if len(at) == 2 and min(at) > 0:
+            dots.append(Dot(series.kernel, series.problem, *at))
     return dots
-
-
-def _at(point: Point | None, commit: int) -> bool:
-    return point is not None and point.commit == commit
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
+from convverify.cli import interruption
 from convverify.cli.running import make_console
 from convverify.compare.comparison import ReferenceUnavailable, Runner
-from convverify.compare.options import CompareOptions
+from convverify.compare.options import CompareOptions, items_of
 from convverify.compare.results import Comparison
 from convverify.generation import corpus
+from convverify.problems.size import too_large
 from convverify.reporting import files
 from convverify.reporting.compare_text import CompareProgress, show_comparison
 from convverify.reporting.plain import one_line
@@ -24,18 +26,31 @@ def compare(kernels: tuple[str, ...], values: dict[str, Any], plot_file: str | N
     _check_files(plot_file, json_file)
     progress = CompareProgress(console)
     try:
-        runner = Runner(CompareOptions(tuple(dict.fromkeys(kernels)), **values), progress)
+        runner = _runner(kernels, values, progress)
         comparison = runner.run()
-    except (ValueError, TypeError) as error:  # TargetError among them
-        raise click.UsageError(str(error)) from None
     except ReferenceUnavailable as error:
         print(f"convverify: {one_line(str(error))}", file=sys.stderr)
         return 3
     finally:
         progress.close()
+    interruption.hold()
+    trouble = _write(comparison, plot_file, json_file)
+    interruption.heed()
     show_comparison(comparison, console)
-    _write(comparison, plot_file, json_file)
+    if trouble:
+        raise click.UsageError(trouble)
     return comparison.exit_status
+
+
+def _runner(kernels: tuple[str, ...], values: dict[str, Any], progress: CompareProgress) -> Runner:
+    try:
+        options = CompareOptions(tuple(dict.fromkeys(kernels)), **values)
+        for item in items_of(options):
+            if told := too_large(item.problem):
+                raise ValueError(f"problem {str(item.problem)!r} {told}")
+        return Runner(options, progress)
+    except (ValueError, TypeError) as error:  # TargetError among them
+        raise click.UsageError(str(error)) from None
 
 
 def _check_files(plot_file: str | None, json_file: str | None) -> None:
@@ -50,7 +65,8 @@ def _check_files(plot_file: str | None, json_file: str | None) -> None:
             raise click.UsageError("plot needs matplotlib, which is not installed: pip install 'convverify[plot]'")
 
 
-def _write(comparison: Comparison, plot_file: str | None, json_file: str | None) -> None:
+def _write(comparison: Comparison, plot_file: str | None, json_file: str | None) -> str:
+    """Write the files; return why one cannot be written, or ""."""
     try:
         if json_file:
             corpus.write_whole(Path(json_file), comparison.to_json() + "\n")
@@ -59,4 +75,5 @@ def _write(comparison: Comparison, plot_file: str | None, json_file: str | None)
 
             plots.write(comparison, Path(plot_file))
     except OSError as error:
-        raise click.UsageError(f"file {error.filename or ''!r} cannot be written: {error.strerror}") from None
+        return f"file {error.filename or ''!r} cannot be written: {error.strerror}"
+    return ""
