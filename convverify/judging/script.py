@@ -19,6 +19,7 @@ _SHARE = 8  # of the machine's memory, what a slot may take: the judge needs som
 _WIDEST = 16  # bytes of an element of a result, of whatever dtype
 _KEPT = 1 << 25  # bytes of a slot that are not given back after a batch
 _UNWRITTEN = 0xFF  # what a result's room holds before a call: NaN in every format
+_NUMBERS = frozenset(np.dtype(code).name for code in "?" + np.typecodes["AllInteger"] + np.typecodes["AllFloat"])
 
 
 class NoRoom(MemoryError):
@@ -139,13 +140,12 @@ class Plan:
 
 @functools.cache
 def dtype_of(name: str) -> np.dtype[Any]:
-    """Return the dtype that a host names; ValueError for one that does not exist here."""
-    try:
-        if name == "bfloat16":
-            import ml_dtypes
+    """Return the dtype of numbers that a host names; ValueError for what is none here."""
+    if name == "bfloat16":
+        import ml_dtypes
 
-            found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
-            return found
-        return np.dtype(name)
-    except TypeError:
-        raise ValueError(f"dtype {name!r} is unknown") from None
+        found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return found
+    if name not in _NUMBERS:
+        raise ValueError(f"dtype {name!r} is unknown")
+    return np.dtype(name)
