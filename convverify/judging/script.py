@@ -53,10 +53,14 @@ class Arena:
         """Return `size` bytes and where they begin; whole pages where they are to be fenced."""
         unit = PAGE if fenced else 64
         at = -(-self._next // unit) * unit
-        if at + size > self.end:
-            raise NoRoom(f"{size} bytes are more than what is left")
+        self.ensure(at - self._next + size)
         self._next = at + size
         return self._whole[at : at + size], at
+
+    def ensure(self, size: int) -> None:
+        """Raise NoRoom where `size` bytes are more than what is left."""
+        if self._next + size > self.end:
+            raise NoRoom(f"{size} bytes are more than what is left")
 
     def read(self, first: int, size: int) -> Bytes:
         """Return bytes of the shared memory, which a host may change at any time."""
@@ -76,6 +80,7 @@ class Plan:
         self._operands: list[Operand] = []
         self._numbers: dict[int, int] = {}
         if values is None:
+            memory.ensure((math.prod(case.problem.x_shape) + math.prod(case.problem.w_shape)) * dtype_of(case.problem.dtype).itemsize)
             self.x, self.w = case.operands(kernel.axes, memory)
         else:
             self.x, self.w = (bare(array.transpose(axes), memory) for array, axes in zip(values, kernel.axes, strict=True))
