@@ -13,12 +13,15 @@ import pytest
 
 from convverify.host import loading
 from convverify.host.loading import LoadError, describe, load, module_of_file
+from convverify.targets import SHIPPED
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory that a user works in; what is imported from it is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
+    for registry in SHIPPED:
+        _ = registry.names()  # loads what ships, which is not to be forgotten
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "modules", sys.modules.copy())
     return tmp_path

@@ -34,6 +34,8 @@ def greedy(x, w, bias):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory that a user works in, with some files of theirs; what they import is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
+    for registry in SHIPPED:
+        _ = registry.names()  # loads what ships, which is not to be forgotten
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "modules", sys.modules.copy())
     (tmp_path / "mine_for_tests.py").write_text(MODULE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -377,11 +378,12 @@ def map_memory() -> tuple[Mapping, int]:
         try:
             os.ftruncate(descriptor, size)
             return Mapping(descriptor, size), descriptor
-        except (OSError, ValueError, OverflowError):  # a limit on address space or on files' sizes
+        except (OSError, ValueError, OverflowError) as error:  # a limit on address space or on files' sizes
             size //= 4
             if size < 1 << 26:
                 os.close(descriptor)
-                raise
+                told = f"no memory can be shared with the kernel's process (see ulimit -f and ulimit -v): {error}"
+                raise OSError(errno.ENOMEM, told) from None
 
 
 def private_mebibytes(pid: int) -> float:

@@ -19,6 +19,7 @@ _SHARE = 8  # of the machine's memory, what a slot may take: the judge needs som
 _WIDEST = 16  # bytes of an element of a result, of whatever dtype
 _KEPT = 1 << 25  # bytes of a slot that are not given back after a batch
 _UNWRITTEN = 0xFF  # what a result's room holds before a call: NaN in every format
+_NUMBERS = frozenset(np.dtype(code).name for code in "?" + np.typecodes["AllInteger"] + np.typecodes["AllFloat"])
 
 
 class NoRoom(MemoryError):
@@ -52,10 +53,14 @@ class Arena:
         """Return `size` bytes and where they begin; whole pages where they are to be fenced."""
         unit = PAGE if fenced else 64
         at = -(-self._next // unit) * unit
-        if at + size > self.end:
-            raise NoRoom(f"{size} bytes are more than what is left")
+        self.ensure(at - self._next + size)
         self._next = at + size
         return self._whole[at : at + size], at
+
+    def ensure(self, size: int) -> None:
+        """Raise NoRoom where `size` bytes are more than what is left."""
+        if self._next + size > self.end:
+            raise NoRoom(f"{size} bytes are more than what is left")
 
     def read(self, first: int, size: int) -> Bytes:
         """Return bytes of the shared memory, which a host may change at any time."""
@@ -75,6 +80,7 @@ class Plan:
         self._operands: list[Operand] = []
         self._numbers: dict[int, int] = {}
         if values is None:
+            memory.ensure((math.prod(case.problem.x_shape) + math.prod(case.problem.w_shape)) * dtype_of(case.problem.dtype).itemsize)
             self.x, self.w = case.operands(kernel.axes, memory)
         else:
             self.x, self.w = (bare(array.transpose(axes), memory) for array, axes in zip(values, kernel.axes, strict=True))
@@ -139,13 +145,12 @@ class Plan:
 
 @functools.cache
 def dtype_of(name: str) -> np.dtype[Any]:
-    """Return the dtype that a host names; ValueError for one that does not exist here."""
-    try:
-        if name == "bfloat16":
-            import ml_dtypes
+    """Return the dtype of numbers that a host names; ValueError for what is none here."""
+    if name == "bfloat16":
+        import ml_dtypes
 
-            found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
-            return found
-        return np.dtype(name)
-    except TypeError:
-        raise ValueError(f"dtype {name!r} is unknown") from None
+        found: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return found
+    if name not in _NUMBERS:
+        raise ValueError(f"dtype {name!r} is unknown")
+    return np.dtype(name)
