@@ -148,9 +148,11 @@ def number_text(value: float, digits: int = _DIGITS) -> str:
 
 
 def numbers_apart(one: float, other: float) -> tuple[str, str]:
-    """Return two numbers that are shown beside each other, with as many digits as tell them apart."""
+    """Return two numbers that are shown beside each other, with as many digits as tell them apart, and one more where these are many."""
     for digits in range(_DIGITS, _MOST_DIGITS):
-        texts = number_text(one, digits), number_text(other, digits)
-        if texts[0] != texts[1] or one == other:
-            return texts
+        if one == other or number_text(one, digits) != number_text(other, digits):
+            more = digits + (digits > _DIGITS)
+            texts = number_text(one, more), number_text(other, more)
+            if one == other or texts[0] != texts[1]:  # they may differ by where they were rounded to, and not in the digit after it
+                return texts
     return number_text(one, _MOST_DIGITS), number_text(other, _MOST_DIGITS)
