@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -27,10 +28,10 @@ MINE = "path/to/file.py:my_convolution"
 EVIL = "evil\x1b[31m.py:[bold]f[/bold]$x"
 
 
-def measurement(name: str, problem: Problem, seconds: float) -> Measurement:
+def measurement(name: str, problem: Problem, seconds: float, **more: Any) -> Measurement:
     spread = Spread(seconds, 0.9 * seconds, 1.1 * seconds)
     ratio = Spread(seconds / 0.01, seconds / 0.011, seconds / 0.009)
-    return Measurement(name, problem, Samples((seconds,), 1, 1.0), spread, ratio, 1e-7, 0.125, 3.5e-5, 100.0, 3 << 20)
+    return Measurement(name, problem, Samples((seconds,), 1, 1.0), spread, ratio, 1e-7, 0.125, 3.5e-5, 100.0, 3 << 20, **more)
 
 
 def comparison(names: tuple[str, ...] = (MINE, "loops")) -> Comparison:
@@ -82,6 +83,18 @@ def test_what_was_not_timed_is_said() -> None:
     assert f"extrapolated by multiply-adds (6.19M) from {SMALL}" in shown
     assert re.search(r"^  loops +number +mean +weighted +worst\n    resnet50 batch 8 +1 +432100", shown, re.MULTILINE)
     assert "(1 extrapolated)" in shown
+
+
+def test_a_time_that_is_refused_known_roughly_or_remarkable_is_marked() -> None:
+    found = comparison()
+    quick = measurement(MINE, BIG, 2e-6, empty=Spread(5e-5, 4e-5, 6e-5), remarks=("it used 3.9 processors, where it was given 2",))
+    row = replace(found.rows[0], measurements=(quick,), refused={"loops": "impossible: 200% of the speed"})
+    shown = text(replace(found, rows=(row,)))
+    assert re.search(r"^  my_convolution ! +~2.00 us +10% ", shown, re.MULTILINE)
+    assert "\n    it used 3.9 processors, where it was given 2\n" in shown
+    assert re.search(r"^  loops +REFUSED  impossible: 200% of the speed$", shown, re.MULTILINE)
+    assert "~      less than an empty call, which is taken off: known roughly" in shown
+    assert replace(found, rows=(row,), licences=found.licences[:1]).exit_status == 3
 
 
 def test_an_interruption_is_said() -> None:

@@ -13,7 +13,7 @@ from convverify.compare import empty
 from convverify.compare.conditions import same_threads
 from convverify.compare.contenders import TENSORFLOW, Contender, contenders_of
 from convverify.compare.machine import Machine, measure_machine, measure_peaks
-from convverify.compare.memory import Peak, Weigher
+from convverify.compare.memory import Peak, Scales, Weigher
 from convverify.compare.operands import Operands
 from convverify.compare.options import CompareOptions, Item, items_of
 from convverify.compare.plausible import refuse, too_fast
@@ -208,9 +208,15 @@ class Runner:
                 name: stack.enter_context(Turns(contender, problem, operands[problem], judged=name != _EMPTY)).call
                 for name, (contender, problem) in everybody.items()
             }
+            scales = {name: Scales(contender.host) for name, (contender, _) in chosen.items() if name in self._state}
             estimates = {name: estimate(take) for name, take in takers.items()}
             rounds = rounds_for(estimates, self.options.rounds, self.options.max_time)
-            return interleaved(takers, {name: turn.seconds for name, turn in estimates.items()}, rounds)
+            samples = interleaved(takers, {name: turn.seconds for name, turn in estimates.items()}, rounds)
+        for name, one in scales.items():
+            one.watch()
+            if (known := self._state[name].memory.get(item)) is not None:
+                self._state[name].memory[item] = known.at_least(one.extra(item.problem))
+        return samples
 
     def _measurement(
         self, item: Item, contender: Contender, judged: Judged, samples: Samples, empty: Spread | None, reference: Samples | None

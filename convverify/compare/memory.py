@@ -3,7 +3,8 @@
 The kernel has not been called before, and operands are random.  First it is called on a small problem: what it keeps from then on (what
 is imported, compiled and started, and buffers for later calls) counts.  Then it is called on the problem, and what its processes hold is
 read every millisecond, and their high-water mark at the end: resident memory, what its children do not share with it, and files that lie
-in memory.  What is allocated and never touched does not count; it is exact to about a MiB.  Linux alone says all this.
+in memory.  Where a host is seen to hold more while it is timed, that counts.  What is allocated and never touched does not; it is exact to
+about a MiB.  Linux alone says all this.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,10 @@ class Peak:
     bytes: int
     kept: int
     doubt: str = ""
+
+    def at_least(self, bytes_: int) -> Peak:
+        """Return the same, where so much was seen elsewhere."""
+        return replace(self, bytes=max(self.bytes, bytes_))
 
 
 class Weigher:
@@ -65,8 +70,7 @@ class Weigher:
                 scales.watch()
         except TurnFailed:
             return None
-        result = int(np.prod(problem.output_shape)) * numpy_dtype(problem.dtype).itemsize
-        return Peak(max(0, self._kept + scales.most - result), self._kept, scales.doubt)
+        return Peak(self._kept + scales.extra(problem), self._kept, scales.doubt)
 
 
 class Scales:
@@ -86,6 +90,10 @@ class Scales:
     def doubt(self) -> str:
         """Why it may have held more than was seen, or ""."""
         return " and ".join(self._doubts) and f"{' and '.join(self._doubts)}, while it was weighed once a millisecond"
+
+    def extra(self, problem: Problem) -> int:
+        """Return the most so far besides a problem's result."""
+        return max(0, self.most - int(np.prod(problem.output_shape)) * numpy_dtype(problem.dtype).itemsize)
 
     def weigh(self) -> int:
         """Return the bytes that have come since."""
