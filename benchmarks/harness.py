@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import statistics
 import tempfile
 import time
@@ -24,29 +25,50 @@ class _Stop(BaseException):
 
 def campaign(target: str, examples: int) -> tuple[int, bool]:
     """Run a campaign in this process, against exact arithmetic, until it finds something: the number of cases, and whether it found it."""
-    try:
-        from convverify.campaign import Campaign, Task, shards_of
-        from convverify.events import Found
-        from convverify.options import Options
-    except ImportError:
-        raise NotImplementedError("no campaigns at this commit") from None
+    campaigns, events, made = _modules()
     with tempfile.TemporaryDirectory() as corpus:
         try:
-            options = Options(target, references=(), max_examples=examples, seed=0, corpus=corpus)
-            shards = tuple(shards_of(options))
+            options = made.Options(target, references=(), max_examples=examples, seed=0, corpus=corpus)
+            shards = tuple(campaigns.shards_of(options))
         except TypeError:
             raise NotImplementedError("other options at this commit") from None
 
         def hear(event: Any) -> None:
-            if isinstance(event, Found):
+            if isinstance(event, events.Found):
                 raise _Stop
 
-        one = Campaign(options, Task(shards), hear)
+        if hasattr(campaigns, "Task"):
+            one = campaigns.Campaign(options, campaigns.Task(shards), hear)
+        else:
+            one = _in_a_host(campaigns, options, hear)
         try:
             one.run()
         except _Stop:
             return one.statistics.cases + 1, True
     return one.statistics.cases, False
+
+
+def _modules() -> list[Any]:
+    """Return the modules of campaigns, events and options, which lay in no folder at first."""
+    for folder in ("convverify.campaign", "convverify"):
+        try:
+            return [importlib.import_module(f"{folder}.{name}") for name in ("campaign", "events", "options")]
+        except ImportError:
+            continue
+    raise NotImplementedError("no campaigns at this commit")
+
+
+def _in_a_host(campaigns: Any, options: Any, hear: Any) -> Any:
+    """Return a campaign whose kernel's host is this process."""
+    from convverify.campaign.referring import References
+    from convverify.campaign.session import Session
+    from convverify.campaign.statistics import Statistics
+    from convverify.host.inprocess import LocalHost
+    from convverify.targets import find_kernel
+
+    kernel, statistics = find_kernel(options.target), Statistics()
+    session = Session(LocalHost(kernel.function), kernel, options.timeout)
+    return campaigns.Campaign(options, session, References([], statistics.times, lambda fault: None), hear, statistics)
 
 
 def counted() -> list[float]:

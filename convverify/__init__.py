@@ -15,10 +15,12 @@ _install_aliases()
 
 _PLACES = {
     "Case": "convverify.operands.case",
+    "Domain": "convverify.problems.domain",
     "NotVerified": "convverify.testing",
     "Options": "convverify.campaign.options",
     "Problem": "convverify.problems.problem",
     "Report": "convverify.campaign.report",
+    "adapt": "convverify.adapting",
     "assert_within_bound": "convverify.operations.error_bounds",
     "cases": "convverify.generation.strategies",
     "conv2d_fft": "convverify.kernels.fft",
@@ -28,8 +30,10 @@ _PLACES = {
     "conv2d_matmul_offsets": "convverify.kernels.matmul_offsets",
     "conv2d_winograd_2x2": "convverify.kernels.winograd",
     "conv2d_winograd_4x4": "convverify.kernels.winograd",
+    "domain": "convverify.problems.domain",
     "kernel_test": "convverify.testing",
     "make_kernel": "convverify.judging.kernel",
+    "pads": "convverify.adapting",
     "problems": "convverify.generation.strategies",
     "replay": "convverify.api",
     "verify": "convverify.api",

@@ -6,25 +6,25 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from convverify.campaign.events import Listener
-from convverify.campaign.isolation.local import LocalProber
-from convverify.campaign.isolation.probing import Probe, Prober, ProberLost
 from convverify.campaign.options import Options
-from convverify.campaign.report import INCONCLUSIVE, REFUTED, VERIFIED, Counterexample, Report
-from convverify.campaign.statistics import Statistics
+from convverify.campaign.report import Report
 from convverify.generation import corpus
-from convverify.judging.kernel import DATA_FORMATS, Kernel, make_kernel
+from convverify.judging.kernel import DATA_FORMATS, make_kernel
 from convverify.naming import is_nameable, target_of
 from convverify.operands.case import Case
+from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
 from convverify.problems.reading import exists
-from convverify.targets import TargetError, find_kernel, stop_if_loading
+from convverify.targets import TargetError, locate, resolve, stop_if_loading
+
+if TYPE_CHECKING:
+    from convverify.campaign.verification import Resolve
 
 Target: TypeAlias = str | Callable[..., Any]
 
-_PATIENCE = 30.0  # seconds that one call may take where one waits for it
 _SEQUENCES = ("tuple[str, ...]", "tuple[str, ...] | None")
 
 
@@ -50,8 +50,8 @@ def verify(target: Target, *, listener: Listener | None = None, **options: Any) 
     stop_if_loading()
     from convverify.campaign.verification import Verification
 
-    chosen, kernel = prepare(target, options)
-    return Verification(chosen, listener or (lambda event: None), kernel).run()
+    chosen, resolve = prepare(target, options)
+    return Verification(chosen, listener or (lambda event: None), resolve).run()
 
 
 def replay(target: Target, case: str | Case | Path, **options: Any) -> Report:
@@ -73,33 +73,26 @@ def replay(target: Target, case: str | Case | Path, **options: Any) -> Report:
         Naming the argument that is wrong.
     """
     stop_if_loading()
-    from convverify.campaign.verification import environment
+    from convverify.campaign.replaying import judge_once
 
-    chosen, kernel = prepare(target, options)
+    chosen, resolve = prepare(target, options)
     parsed, history = read_case(str(case))
-    example, probe = judge_once(chosen, parsed, history, kernel)
-    statistics = Statistics(problems=1)
-    statistics.count(parsed, probe.judged)
-    if example is not None:
-        verdict, sentence = REFUTED, example.sentence
-    elif any(probe.judged.values()) and probe.judged.get("completes", True):
-        verdict, sentence = VERIFIED, ""
-    else:
-        verdict, sentence = INCONCLUSIVE, "the kernel does not support this case"
-    found = (example,) if example else ()
-    return Report(verdict, chosen, statistics, found, started=probe.started, sentence=sentence, environment=environment())
+    return judge_once(chosen, resolve, parsed, history)
 
 
-def prepare(target: Target, options: Mapping[str, Any]) -> tuple[Options, Kernel | None]:
-    """Return the options for a target, and the kernel itself where no other process can have it."""
+def prepare(target: Target, options: Mapping[str, Any]) -> tuple[Options, Resolve]:
+    """Return the options for a target, and what says where it is loaded from: this process, where no other can have it."""
     if isinstance(target, str):
-        return make_options(target, options), None
+        return make_options(target, options), resolve
     if not callable(target):
         raise TypeError(f"target must be a name or a function, not {target!r}")
     name = target_of(target)
     chosen = make_options(name, options)
     kernel = make_kernel(target, name, data_format=chosen.data_format, accuracy=chosen.accuracy)
-    return (chosen, None) if is_nameable(name) else (make_options(name, dict(options) | {"isolation": False}), kernel)
+    if is_nameable(name):
+        return chosen, resolve
+    references = tuple(locate(reference) for reference in chosen.references)
+    return make_options(name, dict(options) | {"isolation": False}), lambda _: (kernel, references)
 
 
 def make_options(target: str, values: Mapping[str, Any]) -> Options:
@@ -122,8 +115,7 @@ def make_options(target: str, values: Mapping[str, Any]) -> Options:
         find_suite(options.suite, options.batch)
     for name in options.references:
         try:
-            if ":" not in name:
-                find_kernel(name)
+            locate(name)
         except TargetError as error:
             raise ValueError(f"reference: {error}") from None
     return options
@@ -144,10 +136,15 @@ def _value(name: str, kind: str, value: Any) -> Any:
         if isinstance(value, str) or not hasattr(value, "__float__"):
             raise TypeError(f"{name} must be a number, not {value!r}")
         return float(value)
-    if kind == "bool":
+    if kind.startswith("bool"):
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {value!r}")
         return value
+    if name == "domain" and not isinstance(value, str):
+        declared = Domain.of(value)
+        if declared.where is not None:
+            raise ValueError("domain: where must be declared on the function, as @convverify.domain(where=...) does")
+        return str(declared)
     if not isinstance(value, str | Path):
         raise TypeError(f"{name} must be a string, not {value!r}")
     if name == "data_format":
@@ -186,27 +183,3 @@ def read_case(text: str) -> tuple[Case, tuple[str, ...]]:
         record = corpus.read(Path(text), pipes=True)
         text, history = record["case"], tuple(record.get("history", ()))
     return Case.parse(text), history
-
-
-def judge_once(
-    options: Options, case: Case, history: tuple[str, ...] = (), kernel: Kernel | None = None
-) -> tuple[Counterexample | None, Probe]:
-    """Judge one case after others, in a fresh process, or in this one where `kernel` is given; return a counterexample, and the probe.
-
-    Raises ValueError where the target cannot be had.
-    """
-    if kernel is not None:
-        probe = LocalProber(kernel).probe(str(case), properties=options.properties, history=history)
-    else:
-        with Prober(options) as prober:
-            try:
-                limit = max(options.timeout, _PATIENCE)
-                probe = prober.probe(str(case), properties=options.properties, history=history, arrays=True, timeout=limit)
-            except ProberLost as error:
-                raise ValueError(str(error)) from None
-    if probe.died:
-        return Counterexample(str(case), "completes", probe.died, str(case), reproduced=False), probe
-    finding = probe.finding
-    if finding is None:
-        return None, probe
-    return Counterexample(str(case), finding.property, finding.sentence, str(case), finding, history, reproduced=False), probe

@@ -22,6 +22,7 @@ from convverify.mutants import mutants
 from convverify.operands.case import Case
 from convverify.problems.dtypes import DEFAULT_DTYPES
 from convverify.registry import Entry
+from convverify.targets import resolve
 from convverify.unusual import unusual
 
 
@@ -70,7 +71,7 @@ def run_one(name: str, seed: int, max_examples: int) -> Row:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as corpus:
         options = Options(name, references=(), seed=seed, max_examples=max_examples, corpus=corpus, dtypes=_dtypes(entry))
-        report = Verification(options, listen).run()
+        report = Verification(options, listen, resolve).run()
     total = time.perf_counter() - start
     row = Row(name, entry.traits.get("fault_class", "correct"), expected, report.verdict, issue=entry.traits.get("issue", ""), seed=seed)
     if not report.counterexamples:

@@ -5,76 +5,145 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
+import ast
+import difflib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convverify.campaign.options import Options
+from convverify.cheats import cheats
+from convverify.host import boot, loading
+from convverify.host.process import Place
 from convverify.judging.kernel import Kernel, make_kernel
-from convverify.judging.trial import told
 from convverify.kernels import kernels
 from convverify.mutants import mutants
 from convverify.references import references
 from convverify.references._packages import missing
-from convverify.registry import Registry
+from convverify.registry import Entry, Registry
 from convverify.unusual import unusual
 
-SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual)
-
-
-_loading: list[str] = []  # modules that are being loaded now
-_cut_short: set[str] = set()  # files whose loading ended where they verify a kernel
+_WHOLE = "degenerate=yes"  # what ships is right on problems of every kind, or is refuted where it is not
+SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual, cheats)
 
 
 class TargetError(ValueError):
     """A target that cannot be had; the message is one sentence for the person who named it."""
 
 
-class StillLoading(BaseException):
-    """A file that is being loaded as a target verifies a kernel itself, at its top level; it ends the loading there."""
-
-
 def stop_if_loading() -> None:
     """Raise StillLoading where a target's module is being loaded: a script that verifies its own function would verify without end."""
-    if _loading:
-        raise StillLoading
+    in_a_host = sys.modules.get(f"{boot.NAME}.loading")
+    if loading.loading or getattr(in_a_host, "loading", None):
+        raise loading.StillLoading
 
 
-@contextlib.contextmanager
-def _loads(name: str) -> Iterator[None]:
-    _loading.append(name)
+@dataclass(frozen=True)
+class Located:
+    """Where the kernel that a target names is loaded from, and what its registry says of it."""
+
+    name: str
+    place: Place
+    data_format: str | None = None
+    accuracy: str | None = None
+    domain: str = ""
+
+
+def locate(target: str) -> Located:
+    """Return where a target is to be loaded from, without importing it.
+
+    Raises TargetError, in one sentence, for a name that is unknown or not understood, and where an optional package is missing.
+    """
+    if ":" in target:
+        place, _, attribute = target.rpartition(":")
+        place = place.rstrip(":")  # as pytest writes it: file.py::function
+        if not place or not attribute:
+            raise TargetError(f"target {target!r} must be module:function or file.py:function{_functions_in(target.rstrip(':'))}")
+        return Located(target, Place(place, attribute))
+    for registry in SHIPPED:
+        if target in registry:
+            entry = registry[target]
+            _require_packages(target)
+            load = entry.traits.get("load")
+            prepare = (load.__module__, load.__qualname__) if load else None
+            traits = entry.traits
+            return Located(
+                target, Place(*_place_of(entry), prepare), traits.get("data_format"), traits.get("accuracy"), traits.get("domain", _WHOLE)
+            )
+    if Path(target).suffix == ".py":
+        raise TargetError(f"target {target!r} names a file; say which function: {target}:NAME{_functions_in(target)}")
+    known = [name for registry in SHIPPED for name in registry.names()]
+    if close := difflib.get_close_matches(target, known, 1):
+        raise TargetError(f"target {target!r} is unknown; did you mean {close[0]!r}?")
+    names = ", ".join(name for registry in SHIPPED[:2] for name in registry.names())
+    raise TargetError(f"target {target!r} is unknown; give module:function, file.py:function, or one of {names} (or a mutant)")
+
+
+def _functions_in(file: str) -> str:
+    """Return in a clause what a source file defines that could be meant; "" where that cannot be told."""
     try:
-        yield
-    finally:
-        _loading.remove(name)
+        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return ""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    names = [node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
+    return f"; it defines {', '.join(names[:12])}" if names else "; it defines no function"
+
+
+def _place_of(entry: Entry) -> tuple[str, str]:
+    """Return the module and the name by which a registered function is imported; its registry, where its module has no such name."""
+    module, name = entry.function.__module__, entry.function.__qualname__
+    if getattr(sys.modules[module], name, None) is entry.function:
+        return module, name
+    return __name__, f"shipped.{entry.name}"
+
+
+class _Shipped:
+    """What ships, as attributes."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        for registry in SHIPPED:
+            if name in registry:
+                return registry[name].function
+        raise AttributeError(name)
+
+
+shipped = _Shipped()
 
 
 def find_kernel(target: str, *, data_format: str | None = None, accuracy: str | None = None) -> Kernel:
-    """Return the kernel that `target` names.
+    """Return the kernel that `target` names, loaded into this process.
 
     Raises TargetError, in one sentence, where there is none.
     """
-    if ":" in target:
-        function, traits = _load(target), {}
-    else:
-        for registry in SHIPPED:
-            if target in registry:
-                entry = registry[target]
-                function, traits = entry.function, dict(entry.traits)
-                _require_packages(target)
-                break
-        else:
-            names = ", ".join(name for registry in SHIPPED[:2] for name in registry.names())
-            raise TargetError(f"target {target!r} is unknown; give module:function, file.py:function, or one of {names} (or a mutant)")
+    located = locate(target)
+    try:
+        function = loading.load(located.place.place, located.place.attribute)
+    except loading.LoadError as error:
+        raise TargetError(str(error)) from None
     try:
         return make_kernel(
-            function, target, data_format=data_format or traits.get("data_format"), accuracy=accuracy or traits.get("accuracy")
+            function, target, data_format=data_format or located.data_format, accuracy=accuracy or located.accuracy, domain=located.domain
         )
     except (TypeError, ValueError) as error:
         raise TargetError(f"target {target!r}: {error}") from None
+
+
+def resolve(options: Options) -> tuple[Located | Kernel, tuple[Located, ...]]:
+    """Return where the target and the references of a verification are loaded from; the kernel itself where it is not to be isolated.
+
+    Raises TargetError, in one sentence.
+    """
+    target: Located | Kernel = locate(options.target)
+    if not options.isolation:
+        target = find_kernel(options.target, data_format=options.data_format, accuracy=options.accuracy)
+    try:
+        return target, tuple(locate(name) for name in options.references)
+    except TargetError as error:
+        raise TargetError(f"reference: {error}") from None
 
 
 def _require_packages(target: str) -> None:
@@ -85,70 +154,3 @@ def _require_packages(target: str) -> None:
             for package in traits.get("packages", ()):
                 if importlib.util.find_spec(package) is None:
                     raise TargetError(f"{target!r} cannot be had: {missing(package, traits['extra'])}")
-
-
-def _load(target: str) -> Callable[..., Any]:
-    place, _, attribute = target.rpartition(":")
-    if not place or not attribute:
-        raise TargetError(f"target {target!r} must be module:function or file.py:function")
-    module = _load_file(place) if place.endswith(".py") or "/" in place else _load_module(place)
-    found: Any = module
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            if place in _cut_short:
-                raise TargetError(f"{place} verifies a kernel before it defines {attribute!r}; do that under if __name__ == '__main__':")
-            raise TargetError(f"{place} has no attribute {attribute!r}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise TargetError(f"{target} is not callable: it is of type {type(found).__name__}")
-    function: Callable[..., Any] = found
-    return function
-
-
-def _load_module(name: str) -> Any:
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        with _loads(name):
-            return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise TargetError(f"there is no module {name!r}") from None
-        raise TargetError(f"module {name!r} failed to import: {told(error)}") from None
-    except StillLoading:
-        raise TargetError(f"module {name!r} verifies a kernel while it is imported; do that under if __name__ == '__main__':") from None
-    except BaseException as error:
-        raise TargetError(f"module {name!r} failed to import: {told(error)}") from None
-
-
-def module_of_file(path: Path) -> tuple[Path, str]:
-    """Return the directory and the dotted name by which a source file is imported, from the packages that it lies in."""
-    path = path.resolve()
-    root, parts = path.parent, [] if path.stem == "__init__" else [path.stem]
-    while (root / "__init__.py").is_file():
-        root, parts = root.parent, [root.name, *parts]
-    return root, ".".join(parts)
-
-
-def _load_file(place: str) -> Any:
-    path = Path(place)
-    if not path.is_file():
-        raise TargetError(f"there is no file {place!r}")
-    root, dotted = module_of_file(path)
-    sys.path.insert(0, str(root))
-    if root != path.resolve().parent:  # it may import its neighbours relatively
-        return _load_module(dotted)
-    name = "convverify_target_" + path.stem
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise TargetError(f"file {place!r} is not a Python source file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with _loads(name):
-            spec.loader.exec_module(module)
-    except StillLoading:
-        _cut_short.add(place)  # as a rule, what is to be verified is defined by then
-    except BaseException as error:
-        raise TargetError(f"file {place!r} failed to import: {told(error)}") from None
-    return module

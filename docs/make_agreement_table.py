@@ -20,8 +20,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from convverify.campaign.session import Session
+from convverify.host.inprocess import LocalHost
 from convverify.judging.properties import judge
-from convverify.judging.trial import Trial, told
+from convverify.judging.trial import Trial
 from convverify.operands.case import Case
 from convverify.problems.problem import Problem
 from convverify.targets import TargetError, find_kernel
@@ -146,8 +148,11 @@ def cases(count: int, seed: int) -> Iterator[tuple[str, Case]]:
 def serve(framework: str) -> None:
     """Judge each case on standard input, and answer each with a line of JSON: [outcome, digest of the result on integers, sentence]."""
     kernel = find_kernel(framework)
+    session = Session(LocalHost(kernel.function), kernel, 60.0)
     for line in sys.stdin:
         trial = Trial(kernel, Case.parse(line))
+        session.submit([trial], JUDGED)
+        session.collect()
         _, finding = judge(trial, JUDGED)
         digest = ""
         if trial.first_values is not None and trial.case.stage == "exact":
@@ -157,7 +162,7 @@ def serve(framework: str) -> None:
         if trial.first.unsupported:
             outcome = "refused"
         elif trial.first.error is not None:
-            outcome = f"raised: {told(trial.first.error)}"
+            outcome = f"raised: {trial.first.error}"
         else:
             outcome = "right" if finding is None else "wrong"
         print(json.dumps([outcome, digest, finding.sentence if finding else ""]), flush=True)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 
+from convverify.campaign.session import Session
 from convverify.generation.drawing import draw_problems
+from convverify.host.inprocess import LocalHost
 from convverify.judging.kernel import Kernel
 from convverify.judging.trial import Trial
 from convverify.operands.case import Case
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--max-macs", type=int, default=1 << 15, help="largest number of multiply-adds of a problem (default: 32768)")
     arguments = parser.parse_args()
     kernels = {name: find_kernel(name) for name in KERNELS}
+    sessions = {name: Session(LocalHost(kernel.function), kernel, 60.0) for name, kernel in kernels.items()}
     worst: dict[tuple[str, str, str, bool], float] = defaultdict(float)
     where: dict[tuple[str, str, str, bool], str] = {}
     counts: dict[str, tuple[int, int]] = {}
@@ -63,8 +66,11 @@ def main() -> None:
         for style in STYLES:
             for problem, bits in posed:
                 case = Case(problem, style, seed=bits)
-                for name, kernel in kernels.items():
-                    fraction = Trial(kernel, case).accuracy().fraction
+                for name, session in sessions.items():
+                    trial = Trial(session.kernel, case)
+                    session.submit([trial], ())
+                    session.collect()
+                    fraction = trial.accuracy().fraction
                     for long in {False, problem.terms >= LONG}:
                         key = style, dtype, name, long
                         if not fraction <= worst[key]:

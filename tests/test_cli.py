@@ -289,6 +289,7 @@ def test_the_list_names_what_can_be_named(tmp_path: Path) -> None:
     ):
         assert word in done.stdout
     assert "kernel_flipped" in run("list", "mutants", cwd=tmp_path).stdout
+    assert "kills_the_judge" in run("list", "cheats", cwd=tmp_path).stdout
 
 
 # Interruption and sudden ends.

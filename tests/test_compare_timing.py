@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
+from collections.abc import Callable, Iterator
 
-import pytest
+from convverify.compare.timing import Samples, Spread, estimate, interleaved, rounds_for
+from convverify.compare.turns import Turn
 
-from convverify.compare.timing import CallFailed, Samples, Spread, estimate, interleaved, rounds_for
+
+def taking(name: str, calls: list[str], seconds: Iterator[float] | None = None) -> Callable[[bool], Turn]:
+    def take(warm: bool) -> Turn:
+        calls.append(f"{name} warm" if warm else name)
+        return Turn(next(seconds) if seconds else 1.0, 0.25, 2.0, 3.0)
+
+    return take
 
 
 def test_every_round_has_everyone_and_neighbours_change() -> None:
     calls: list[str] = []
-    thunks = {name: (lambda name=name: calls.append(name)) for name in "abc"}
-    samples = interleaved(thunks, dict.fromkeys("abc", 1.0), 6)
+    samples = interleaved({name: taking(name, calls) for name in "abc"}, dict.fromkeys("abc", 1.0), 6)
     assert all(len(one.seconds) == 6 and one.calls == 1 for one in samples.values())
     assert all(sorted(calls[3 * number : 3 * number + 3]) == ["a", "b", "c"] for number in range(6))
     assert Counter(calls[::3]) == dict.fromkeys("abc", 2), "everyone begins a round as often"
@@ -21,34 +28,33 @@ def test_every_round_has_everyone_and_neighbours_change() -> None:
     assert all(len(names) == 2 for names in before.values()), "everyone follows each of the others"
 
 
-def test_what_is_quick_is_called_many_times_for_a_sample_and_once_before() -> None:
-    calls: list[int] = []
-    samples = interleaved({"quick": lambda: calls.append(0)}, {"quick": 0.001}, 3)
-    assert samples["quick"].calls == 5
-    assert len(calls) == 3 * (5 + 1)
-
-
-def test_the_last_result_is_kept_and_the_collector_runs_again_afterwards() -> None:
-    results = iter(range(100))
-    assert interleaved({"counts": lambda: next(results)}, {"counts": 1.0}, 4)["counts"].last == 3
+def test_of_what_is_quick_a_sample_is_the_median_of_four_calls_each_after_one_that_does_not_count() -> None:
+    calls: list[str] = []
+    times = iter([1.0, 2.0, 4.0, 9.0] * 3)
+    samples = interleaved({"quick": taking("quick", calls, times)}, {"quick": 0.001}, 3)
+    assert samples["quick"] == Samples((3.0, 3.0, 3.0), 4, 0.5, 0.0625)
+    assert calls == ["quick warm"] * 12
     assert gc.isenabled()
 
 
-def test_a_call_that_fails_is_named_with_its_cause() -> None:
-    def fails() -> None:
-        raise ValueError("no")
-
-    for time_it in (lambda: estimate("bad", fails), lambda: interleaved({"good": list, "bad": fails}, {"good": 1.0, "bad": 1.0}, 3)):
-        with pytest.raises(CallFailed) as failed:
-            time_it()
-        assert failed.value.name == "bad"
-        assert isinstance(failed.value.__cause__, ValueError)
+def test_an_estimate_is_a_call_like_those_that_are_timed() -> None:
+    calls: list[str] = []
+    assert estimate(taking("quick", calls, iter([0.5, 0.005, 0.003, 0.004]))).seconds == 0.004
+    assert estimate(taking("slow", calls, iter([0.2, 0.1]))).seconds == 0.1
+    assert calls == ["quick", "quick", "quick warm", "quick warm", "slow", "slow"]
 
 
 def test_as_many_rounds_as_fit_but_three() -> None:
-    assert rounds_for({"a": 1.0, "b": 1.0}, 15, 20.0) == 10
-    assert rounds_for({"a": 1.0, "b": 1.0}, 15, 100.0) == 15
-    assert rounds_for({"a": 60.0}, 15, 1.0) == 3
+    turn = Turn(0.8, 0.0, 0.0, 1.0)
+    assert rounds_for({"a": turn, "b": turn}, 15, 20.0) == 10
+    assert rounds_for({"a": turn, "b": turn}, 15, 100.0) == 15
+    assert rounds_for({"a": Turn(60.0, 0.0, 0.0, 60.0)}, 15, 1.0) == 3
+    assert rounds_for({"quick": Turn(0.001, 0.0, 0.0, 0.125)}, 15, 3.0) == 6, "four calls"
+
+
+def test_an_empty_call_is_taken_off_and_what_is_left_is_no_less_than_its_spread() -> None:
+    samples = Samples((1.0, 0.5, 0.625), 1, 1.0).less(Spread(0.5, 0.375, 0.625))
+    assert samples.seconds == (0.5, 0.25, 0.25)
 
 
 def test_ratios_are_of_the_same_round() -> None:

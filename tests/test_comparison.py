@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +9,20 @@ from pathlib import Path
 import pytest
 
 from convverify.compare import comparison as module
-from convverify.compare import conditions
+from convverify.compare import contenders
 from convverify.compare import machine as machine_module
 from convverify.compare.comparison import ReferenceUnavailable, Runner, Step
 from convverify.compare.machine import Machine, measure_machine
 from convverify.compare.options import CompareOptions
 from convverify.compare.results import Comparison, Measurement, Row
 from convverify.compare.timing import Spread
-from convverify.targets import TargetError
+from convverify.host.process import Place
+from convverify.targets import Located, TargetError
 
 ARTICLE = str(Path(__file__).parents[1] / "examples" / "article.py")
 PROBLEM = "x=1x9x9x2 w=3x3x2x4"
 KERNELS = """
+import os
 import time
 import numpy as np
 from convverify import conv2d_matmul
@@ -43,6 +44,31 @@ def turns_into_an_error(x, w):
     return conv2d_matmul(x, w)
 
 
+def crashes_when_it_is_timed(x, w):
+    global calls
+    calls += 1
+    if calls > 12:
+        os._exit(7)
+    return conv2d_matmul(x, w)
+
+
+def crashes(x, w):
+    os.abort()
+
+
+def hangs(x, w):
+    time.sleep(1000)
+
+
+def writes_to_x(x, w):
+    x[...] = 0
+    return conv2d_matmul(x, w)
+
+
+def right_in_float16_alone(x, w):
+    return conv2d_matmul(x.astype(np.float16), w.astype(np.float16)).astype(x.dtype)
+
+
 def slow(x, w):
     time.sleep(3e-7 * x.size * w.size)
     return conv2d_matmul(x, w)
@@ -58,8 +84,6 @@ right_on_channels_last_alone.data_format = "NCHW"
 
 @pytest.fixture(autouse=True)
 def _quick_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in conditions._ENVIRONMENT:
-        monkeypatch.setenv(name, "1")  # so that what a comparison sets is taken back
     monkeypatch.setattr(module, "measure_peaks", lambda dtypes: {})
     monkeypatch.setattr(module, "measure_machine", lambda dtypes, threads: Machine("a machine", threads, dict.fromkeys(dtypes, 1e11), 1e10))
 
@@ -132,14 +156,33 @@ def test_what_a_kernel_does_not_support_is_said_and_not_timed() -> None:
     assert "NotImplementedError" in reasons["winograd_2x2"]
 
 
-@pytest.mark.parametrize(("name", "why"), [("turns_wrong", "wrong elements"), ("turns_into_an_error", "MemoryError: no more")])
-def test_a_kernel_that_goes_wrong_while_it_is_timed_loses_its_timing(file: str, name: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "property_", "why"),
+    [
+        ("turns_wrong", "repeatable", "a timed call returned 196 wrong elements of 196 that were looked at"),
+        ("turns_into_an_error", "repeatable", "a timed call raised MemoryError: no more"),
+        ("crashes_when_it_is_timed", "completes", "in a timed call the process exited with status 7"),
+        ("crashes", "completes", "SIGABRT"),
+        ("writes_to_x", "inputs_unchanged", "x"),
+        ("right_in_float16_alone", "exact_on_integers", "differ from the exact sum"),
+    ],
+)
+def test_a_kernel_that_goes_wrong_is_not_timed_and_the_others_are(file: str, name: str, property_: str, why: str) -> None:
     found = compared(f"{file}:{name}", "matmul")
     assert found.exit_status == 1
     refutation = found.licences[1].refutation
     assert refutation is not None
-    assert refutation.property == "repeatable"
-    assert why in refutation.sentence
+    assert (refutation.property, why in refutation.sentence) == (property_, True), refutation
+    assert [one.name for one in found.rows[0].measurements] == ["matmul_offsets", "matmul"]
+
+
+def test_a_kernel_that_hangs_is_one_line(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", -1.0)
+    found = compared(f"{file}:hangs", "matmul")
+    refutation = found.licences[1].refutation
+    assert refutation is not None
+    assert refutation.property == "completes"
+    assert refutation.sentence == "in a timed call the kernel did not return within 3 s"
     assert [one.name for one in found.rows[0].measurements] == ["matmul_offsets", "matmul"]
 
 
@@ -200,11 +243,31 @@ def test_json_has_all_data_and_a_schema() -> None:
 def test_what_cannot_be_had_is_an_error_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TargetError, match="target 'nothing' is unknown"):
         compared("nothing")
-    from convverify.references import tensorflow
-
-    monkeypatch.setattr(tensorflow, "load", functools.partial(__import__, "a_module_that_is_not_there"))
-    with pytest.raises(ReferenceUnavailable, match="tensorflow cannot be had: ModuleNotFoundError"):
+    with pytest.raises(TargetError, match="target 'json:nothing': json has no attribute 'nothing'"):
+        compared("json:nothing")
+    with pytest.raises(TypeError, match="target 'os:getpid': kernel os:getpid must take two operands"):
+        compared("os:getpid")
+    there = contenders.locate
+    monkeypatch.setattr(contenders, "locate", lambda name: Located(name, Place("not_there", "f")) if name == "tensorflow" else there(name))
+    with pytest.raises(ReferenceUnavailable, match="tensorflow cannot be had: there is no module 'not_there'"):
         compared("matmul", against="tensorflow")
+
+
+def test_a_time_that_cannot_be_is_refused_and_not_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "measure_machine", lambda dtypes, threads: Machine("slow", threads, dict.fromkeys(dtypes, 1.0), 1.0))
+    found = compared("matmul")
+    assert found.exit_status == 3
+    assert found.rows[0].measurements == ()
+    assert set(found.rows[0].refused) == {"matmul_offsets", "matmul"}
+    assert "% of the speed at which a matrix product multiplies and adds" in found.rows[0].refused["matmul"]
+    assert json.loads(found.to_json())["means"] == []
+
+
+def test_tensorflow_takes_part_with_arrays_and_with_tensors() -> None:
+    found = compared("matmul", against="tensorflow")
+    assert found.exit_status == 0
+    assert found.names == ("tensorflow", "tensorflow ready", "matmul")
+    assert [one.name for one in found.rows[0].measurements] == list(found.names)
 
 
 def test_times_that_spread_widely_are_said_to_be_noisy() -> None:

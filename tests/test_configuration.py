@@ -28,6 +28,8 @@ dtype = "float16,float64"
 max-macs = 100
 workers = 2
 isolation = false
+domain = { strides = "equal", kernel = ["square", "odd"], channels = "8n", batch = 1 }
+degenerate = false
 corpus = "kept"
 html = "out/report.html"
 junit = "junit.xml"
@@ -62,7 +64,7 @@ def test_every_option_of_check_can_be_configured(tmp_path: Path, chosen: Any) ->
         "references": ("exact", "tensorflow"), "max_examples": 7, "max_time": 30.0, "seed": 11, "suite": "article", "batch": 2,
         "problems": ("x=1x1x1x1 w=1x1x1x1",), "dtypes": ("float16", "float64"), "max_macs": 100, "workers": 2, "isolation": False,
         "corpus": "kept", "data_format": "NCHW", "accuracy": "normwise", "properties": ("shape", "dtype"), "timeout": 1.5,
-        "memory_limit": 512,
+        "memory_limit": 512, "domain": "strides=equal kernel=equal,odd batch=1 channels=8n", "degenerate": False,
     }  # fmt: skip
     assert files == {"html": "out/report.html", "junit": "junit.xml", "json": "report.json"}
     options = {option.opts[0].lstrip("-") for option in check.params if isinstance(option, click.Option)}
@@ -106,7 +108,7 @@ def test_files_of_windows_are_read(tmp_path: Path, chosen: Any, start: bytes) ->
 
 
 WRONG = {
-    "colour = 1": "[tool.convverify] has the unknown key 'colour'; allowed: accuracy, batch, corpus, dtype, html, isolation, json, junit, ",
+    "colour = 1": "[tool.convverify] has the unknown key 'colour'; allowed: accuracy, batch, corpus, degenerate, domain, dtype, html, ",
     'max-examples = "many"': "max-examples in [tool.convverify] must be an integer, not 'many'",
     "max_examples = 1.5": "max_examples in [tool.convverify] must be an integer, not 1.5",
     "seed = true": "seed in [tool.convverify] must be an integer, not True",
@@ -120,6 +122,10 @@ WRONG = {
     "max-examples = -1": "[tool.convverify]: max_examples must be at least 0, not -1",
     'dtype = "int8"': "[tool.convverify]: dtype must be one of float16, bfloat16, float32, float64, not 'int8'",
     'properties = "beauty"': "[tool.convverify]: property 'beauty' is unknown; known: ",
+    'domain = {stride = "round"}': "domain in [tool.convverify] must be a domain (strides must be of any, equal, square, odd, even, ",
+    'domain = {colour = "blue"}': "domain in [tool.convverify] must be a domain (a domain has no field 'colour'; known: ",
+    'domain = "batch=many"': "[tool.convverify]: domain: batch must be a number (3), a list (1,3,5), multiples (8n), ",
+    "domain = 3": "domain in [tool.convverify] must be a line of text or a table, not 3",
     "seed = ": "is not a valid file of TOML: ",
     f"seed = {'[' * 20_000}": "is not a valid file of TOML: ",
     'html = "a\\u0000b"': r"html in [tool.convverify] must be text without NUL characters, not 'a\x00b'",

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convverify.operands.layouts import PLAIN, SHARING, Choices, layouts
-from convverify.operands.placing import Operand, place
+from convverify.operands.placing import Operand, place, random_bits, values_of
 from convverify.problems.dtypes import FORMATS, numpy_dtype
+from convverify.problems.problem import Problem
 
 SHAPES = st.tuples(*[st.integers(0, 4)] * 4)
 BITS = st.integers(0, 2**56 - 1)
@@ -98,3 +99,24 @@ def test_choices_reach_every_subset_and_every_order() -> None:
     assert subsets == {tuple(s) for n in (1, 2, 3) for s in itertools.combinations("abc", n)}
     assert {tuple(Choices(bits).shuffled((0, 1, 2))) for bits in range(50)} == set(itertools.permutations((0, 1, 2)))
     assert Choices(5).subset([]) == []
+
+
+def test_late_choices_are_as_even_as_early_ones() -> None:
+    """Layouts and styles draw more than 64 bits hold where they choose among many elements."""
+    draws = np.array([[choices.below(1944) for _ in range(12)] for choices in map(Choices, random_bits(1, 3000).tolist())])
+    for drawn in draws.T:
+        shares = np.bincount(drawn * 8 // 1944, minlength=8) / len(draws)
+        assert 0.09 < shares.min() <= shares.max() < 0.16
+        assert np.count_nonzero(drawn == 0) < 12
+
+
+def test_the_first_choices_are_those_of_the_bits_given() -> None:
+    choices = Choices(2**64 - 1)
+    assert [choices.below(10) for _ in range(5)] == [5, 1, 6, 1, 5]  # the last digits of 2**64 - 1
+
+
+def test_a_special_value_may_be_any_element() -> None:
+    problem = Problem(2, 9, 9, 8, 5, 5, 16)
+    places = [np.flatnonzero(~np.isfinite(array)) for seed in range(400) for array in values_of(problem, "special", seed)]
+    some = np.concatenate([place for place in places if 0 < len(place) < 4])
+    assert np.count_nonzero(some == 0) / len(some) < 0.02

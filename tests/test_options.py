@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from convverify.campaign.options import Options
+from convverify.problems.domain import Domain
 
 
 def test_options_are_read_back_from_json() -> None:
     problems = ("x=1x1x1x1 w=1x1x1x1", "x=1x2x2x1 w=1x1x1x1")
-    options = Options("a:b", ("exact",), properties=("shape", "dtype"), problems=problems, seed=7, data_format="NCHW", isolation=False)
+    options = Options(
+        "a:b", ("exact",), properties=("shape", "dtype"), problems=problems, seed=7, data_format="NCHW", isolation=False, domain="batch=1"
+    )
     assert Options.from_json(options.to_json()) == options
     assert Options.from_json(Options("a:b").to_json()) == Options("a:b")
 
@@ -41,12 +44,37 @@ def test_options_are_read_back_from_json() -> None:
         ({"dtypes": ("float32", "int8")}, "dtype must be one of float16, bfloat16, float32, float64, not 'int8'"),
         ({"data_format": "HWC"}, "layout must be NHWC or NCHW, not 'HWC'"),
         ({"accuracy": "good"}, "accuracy must be elementwise or normwise, not 'good'"),
+        ({"domain": "strides=round"}, "domain: strides must be of any, equal, square, odd, even, "),
+        ({"domain": "where=even"}, "domain: where must be a function of a problem, which only Python can declare, not 'even'"),
         ({"properties": ("shape", "beauty")}, "property 'beauty' is unknown; known: "),
     ],
 )
 def test_a_wrong_option_is_named(values: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
         Options("a:b", **values)
+
+
+@pytest.mark.parametrize(
+    ("options", "declared", "explored"),
+    [
+        ({}, "any", "dtypes=float32,float64"),
+        ({"dtypes": ("float16",)}, "any", "dtypes=float16"),
+        ({}, "dtypes=float16,float32", "dtypes=float16,float32"),
+        ({"dtypes": ("float32",)}, "dtypes=float16,float32", "dtypes=float32"),
+        ({"domain": "batch=1"}, "batch=1..4 dtypes=float32", "dtypes=float32 batch=1"),
+        ({"domain": "dtypes=float64"}, "strides=equal", "dtypes=float64 strides=equal"),
+        ({"degenerate": False}, "strides=equal", "dtypes=float32,float64 strides=equal degenerate=no"),
+        ({}, "degenerate=no", "dtypes=float32,float64 degenerate=no"),
+    ],
+)
+def test_what_is_explored_is_what_is_declared_and_asked_for(options: dict[str, Any], declared: str, explored: str) -> None:
+    assert str(Options("a:b", **options).explored(Domain.of(declared))) == explored
+
+
+@pytest.mark.parametrize(("options", "declared"), [({"dtypes": ("float64",)}, "dtypes=float32"), ({"domain": "batch=2"}, "batch=1")])
+def test_options_that_leave_nothing_of_a_domain_are_named(options: dict[str, Any], declared: str) -> None:
+    with pytest.raises(ValueError, match="have nothing in common"):
+        Options("a:b", **options).explored(Domain.of(declared))
 
 
 def test_a_target_has_no_nul() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trials import tried
 
-from convverify.judging.kernel import make_kernel
 from convverify.judging.properties import NOT_JUDGED, in_order, judge, properties
 from convverify.judging.properties.values import worst_index
 from convverify.judging.trial import Finding, Trial
@@ -197,10 +197,9 @@ REFUTED = [
 ]  # fmt: skip
 
 
-def trial_of(kernel: Any, line: str, *, reference: Any = None) -> Trial:
-    """A trial of a kernel; a class is made into a kernel that has never been called."""
-    made = make_kernel(kernel() if isinstance(kernel, type) else kernel, name="mine")
-    return Trial(made, Case.parse(line), references=() if reference is None else (make_kernel(reference, "theirs"),))
+def trial_of(kernel: Any, line: str, names: tuple[str, ...] | None = None, **options: Any) -> Trial:
+    """The trial of a kernel; a class is made into a kernel that has never been called."""
+    return tried(kernel() if isinstance(kernel, type) else kernel, line, names, **options)
 
 
 def transformed(x: Any, w: Any) -> Any:
@@ -216,7 +215,7 @@ def test_every_property_is_refuted_by_a_kernel_below() -> None:
 
 @pytest.mark.parametrize(("name", "kernel", "line"), [pytest.param(*row, id=f"{row[0]}-{row[1].__name__}") for row in REFUTED])
 def test_a_wrong_kernel_refutes_the_property(name: str, kernel: Any, line: str) -> None:
-    trial = trial_of(kernel, line, reference=transformed if name == "matches_reference" else None)
+    trial = trial_of(kernel, line, (name,), reference=transformed if name == "matches_reference" else None)
     judged, finding = judge(trial, (name,))
     assert judged == {name: True}
     assert isinstance(finding, Finding)
@@ -239,7 +238,7 @@ CASES = [
 def test_the_definition_refutes_no_property(name: str) -> None:
     judged = []
     for line in CASES:
-        was, finding = judge(trial_of(right, line, reference=right), (name,))
+        was, finding = judge(trial_of(right, line, (name,), reference=right), (name,))
         assert finding is None, line
         judged += was.values()
     assert any(judged)
@@ -335,9 +334,8 @@ def test_a_dear_property_is_tried_on_some_cases_of_a_campaign_and_on_every_case_
     names = [name for name in properties.names() if properties[name].traits.get("every", 1) > 1]
     assert names
     for name in names:
-        tried = [
-            name in judge(Trial(make_kernel(right), Case.parse(PLAIN).with_(seed=seed << 3), thorough=False), (name,))[0]
-            for seed in range(48)
+        turns = [
+            name in judge(tried(right, Case.parse(PLAIN).with_(seed=seed << 3), (name,), thorough=False), (name,))[0] for seed in range(48)
         ]
-        assert sum(tried) == 48 // properties[name].traits["every"]
+        assert sum(turns) == 48 // properties[name].traits["every"]
         assert name in judge(trial_of(right, PLAIN.replace("seed=8", "seed=9")), (name,))[0]

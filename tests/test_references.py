@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 import convverify
 from convverify.generation.strategies import cases, problems
 from convverify.operands.case import Case
+from convverify.operations import forward
+from convverify.operations.forward import convolve, gather_windows
 from convverify.problems.problem import Problem
 from convverify.references import exact, references, tensorflow
-from convverify.references.exact import convolve, gather_windows
 
 
 def parameters(problem: Problem) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def test_large_problems_are_done_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     rng = np.random.default_rng(0)
     x, w = rng.integers(-9, 9, problem.x_shape).astype(float), rng.integers(-9, 9, problem.w_shape).astype(float)
     whole = convolve(problem, x, w)
-    monkeypatch.setattr(exact, "_BLOCK", 1)
+    monkeypatch.setattr(forward, "_BLOCK", 1)
     np.testing.assert_array_equal(convolve(problem, x, w), whole)
 
 

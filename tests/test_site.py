@@ -84,6 +84,12 @@ def test_the_page_of_mutants_is_that_of_the_registry() -> None:
     )
 
 
+def test_the_page_of_cheats_is_that_of_the_registry() -> None:
+    assert runpy.run_path(str(DOCS / "make_cheat_table.py"))["page"]() == (DOCS / "cheats.md").read_text(encoding="utf-8"), (
+        "run: PYTHONPATH=. python docs/make_cheat_table.py"
+    )
+
+
 @pytest.mark.parametrize(("page", "name", "text"), SHOWN, ids=[name for _, name, _ in SHOWN])
 def test_a_guide_shows_the_example_as_it_is(page: Path, name: str, text: str) -> None:
     assert text in (EXAMPLES / name).read_text(encoding="utf-8"), f"{page.name} shows another {name} than examples/ has"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from convverify.generation.strategies import DEFAULT_MACS, EDGES, cases, fit_budget, problems
+from convverify.generation.budget import DEFAULT_MACS, fit_budget
+from convverify.generation.strategies import EDGES, cases, problems
 from convverify.judging.kernel import make_kernel
 from convverify.operands.case import Case
 from convverify.operands.fills import styles
@@ -85,6 +88,15 @@ def test_two_arguments_mean_a_plain_problem() -> None:
     assert drawn(cases(function, max_macs=1000), 100) == drawn(cases(kernel, max_macs=1000), 100)
     for case in drawn(cases(kernel, max_macs=1000), 100):
         assert kernel.explores(case.problem)
+
+
+@pytest.mark.parametrize("first", ["", "import convverify.problems.problem; ", "from convverify import Problem; "])
+def test_the_public_name_is_the_strategy_though_a_package_has_it_too(first: str) -> None:
+    code = f"{first}from convverify import problems; from hypothesis.strategies import SearchStrategy as Strategy"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(isinstance(problems(max_macs=10), Strategy))"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"
 
 
 def test_what_is_not_a_kernel_is_named() -> None:

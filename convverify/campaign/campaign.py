@@ -1,49 +1,68 @@
-"""The campaign: cases from the corpus, from the table of corners, and from Hypothesis, each judged by every property.
+"""The campaign: cases from the corpus, from the table of edge cases, and from Hypothesis, each judged by every property.
 
-It runs in one process and tells what happens through events.  Its work is cut into shards that depend on the seed alone, so that any
-number of workers does the same work: each takes the next shard that nobody has taken.  A worker that died is replaced by one that goes on
-where it stopped.
+Cases go to the kernel's host in batches; while it works on one, the judge prepares the next and judges the last.  References are asked
+about the same cases, at the same time.  The work is cut into shards that depend on the seed alone, so that any number of judges does the
+same work.
 """
 
 from __future__ import annotations
 
-import gc
+import itertools
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from convverify.campaign.events import Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
-from convverify.campaign.isolation.journal import Journal
+import numpy as np
+
+from convverify.campaign.events import Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started, Warned
 from convverify.campaign.options import DEFAULT_BUDGET, Options
+from convverify.campaign.plainly import CASES, suits
+from convverify.campaign.probing import BATCH, in_batches
+from convverify.campaign.referring import ReferenceLost, References
+from convverify.campaign.session import AGAIN, Batch, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
+from convverify.generation.budget import default_budget
 from convverify.generation.edge_cases import corner_cases
+from convverify.generation.sampling import cases_of
+from convverify.host.process import HUNG, CannotLoad, Death
+from convverify.judging.findings import Finding, ReferenceFault
 from convverify.judging.kernel import Kernel
 from convverify.judging.properties import judge
 from convverify.judging.properties.values import matches_reference
-from convverify.judging.trial import Finding, Trial, Watch, told, unwatched
+from convverify.judging.script import Arena
+from convverify.judging.trial import Trial
 from convverify.operands.case import Case
-from convverify.operands.fills import styles
-from convverify.operands.layouts import PLAIN, Choices, layouts
-from convverify.operands.placing import random_bits
-from convverify.problems.problem import Problem
-from convverify.references import load_reference
-from convverify.targets import TargetError, find_kernel
+from convverify.operations.doubt import who_stands_alone
+from convverify.operations.forward_by_scattering import affordable, scatter
+from convverify.problems.domain import APART
+from convverify.problems.problem import Problem, is_degenerate
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
+DEGENERATE = 1 << 30  # the shard of degenerate problems
 _CASES, _FEWER_CASES = 4, 2  # on each problem: drawing one, and a reference's first call on it, cost as much as two small cases
 _SMALL = 1 << 14  # multiply-adds, up to which a case is small
+_LARGE = 1 << 24  # multiply-adds of a suite's problem, beyond which two cases have to do
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
 _PROGRESS_EVERY = 0.25
+_BATCH_SECONDS = 1.0  # that a batch should take at the most
+_DISTINCT = 1 << 18  # problems that are told apart; drawn ones hardly ever repeat
+_REMEMBERED = 500  # cases that a host has been called on, from the last one back
+_BY_VALUE = ("exact_on_integers", "within_error_bound", "special_values")
+_DOUBTED_EVERY, _DOUBTED = 32, 1 << 10  # one of so many cases is computed by the second definition, too, up to so many multiply-adds
 
 
 def shards_of(options: Options) -> list[tuple[int, int]]:
-    """Return (number, problems to draw) of every shard; shard 0 is all that is not random."""
-    full, rest = divmod(0 if options.suite or options.problems else options.max_examples, SHARD)
-    return [(0, 0)] + [(number + 1, SHARD) for number in range(full)] + ([(full + 1, rest)] if rest else [])
+    """Return (number, problems to draw) of every shard; shard 0 is all that is not random, DEGENERATE what comes last."""
+    if options.suite or options.problems:
+        return [(0, 0)]
+    full, rest = divmod(options.max_examples, SHARD)
+    random = [(number + 1, SHARD) for number in range(full)] + ([(full + 1, rest)] if rest else [])
+    return [(0, 0), *random, (DEGENERATE, min(SHARD, options.max_examples // 10))]
 
 
 class _Stop(BaseException):
@@ -53,110 +72,117 @@ class _Stop(BaseException):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a worker may take of: the shards, how many examples of the first one have been done before, and the budget of multiply-adds
-    (0: found by timing the kernel).
+@dataclass
+class _Pending:
+    """Cases that are to be tried next, each with the number of its place in the campaign."""
 
-    A rehearsal does again what a worker has done, up to the position (shard, number) `rehearsed`.
-    """
-
-    shards: tuple[tuple[int, int], ...]
-    skip: int = 0
-    max_macs: int = 0
-    rehearsed: tuple[int, int] | None = None
+    cases: deque[tuple[Case, int]] = field(default_factory=deque)
+    weight: int = 0
 
 
 class Campaign:
-    """One worker's campaign against one kernel."""
+    """One judge's campaign against one kernel."""
 
     def __init__(
         self,
         options: Options,
-        task: Task,
+        session: Session,
+        references: References,
         emit: Listener,
-        journal: Journal | None = None,
-        kernel: Kernel | None = None,
+        statistics: Statistics,
         take: Callable[[int], bool] = lambda shard: True,
     ) -> None:
-        """`kernel` is what to verify where it has no name by which `options.target` could find it; `take(shard)` says whether a shard is
-        this worker's."""
-        self.options, self.task, self.emit, self.journal, self.take = options, task, emit, journal, take
-        self._given = kernel
-        self.watch: Watch = journal.watch if journal else unwatched
-        self.statistics = Statistics()
-        self.references: tuple[Kernel, ...] = ()
-        self._seen: set[Problem] = set()
-        self._recent: deque[str] = deque(maxlen=500)
-        self._unreferenced: list[tuple[tuple[int, int], Trial]] = []
+        """`take(shard)` says whether a shard is this judge's."""
+        self.options, self.session, self.references, self.emit, self.take = options, session, references, emit, take
+        self.kernel: Kernel = session.kernel
+        self.statistics = statistics
+        self.dtypes = self.kernel.domain.dtypes
+        self._seen: set[int] = set()
+        self._recent: deque[str] = deque(maxlen=_REMEMBERED)
+        self._pending = _Pending()
+        self._numbers: dict[int, int] = {}
+        self._batch = 1
         self._findings, self._since_finding, self._first_found = 0, 0, 0.0
         self._refuted: set[str] = set()
         self._start = self._told = time.perf_counter()
-        self._position = (0, 0)
         self._blamed: set[tuple[str, str]] = set()
+        self._hung = 0
+        self._edges = False
+        self._sample: list[str] = []
+        self._suited = 0
 
     def run(self) -> None:
-        """Do the whole task; ends with a Finished or a Failed event."""
-        try:
-            options = self.options
-            self.kernel = self._given or find_kernel(options.target, data_format=options.data_format, accuracy=options.accuracy)
-        except TargetError as error:
-            self.emit(Failed("usage", str(error)))
-            return
+        """Do it all; ends with a Finished or a Failed event."""
         self._start = time.perf_counter()
-        speed, budget, warm_up = self._budget()
-        self.max_macs = budget
-        kernel = self.kernel
-        self.emit(Started(tuple(kernel.keywords), kernel.data_format, kernel.accuracy, budget, speed, warm_up, dict(kernel.keywords)))
         try:
-            reason = "done" if self._phases() else "failed"
+            speed, self.max_macs, warm_up = self._budget()
+            kernel = self.kernel
+            self.emit(
+                Started(
+                    tuple(kernel.keywords), kernel.data_format, kernel.accuracy, self.max_macs, speed, warm_up, dict(kernel.keywords)
+                )
+            )  # fmt: skip
+            self._phases()
+            reason = "done"
         except _Stop as stop:
             reason = stop.reason
+        except ReferenceLost as error:
+            self.emit(Failed("reference", str(error)))
+            reason = "failed"
+        except CannotLoad as error:
+            self.emit(Failed("usage", str(error)))
+            reason = "failed"
+        self._tell(force=True)
         if reason != "failed":
-            self._tell(force=True)
-            self.emit(Finished(reason, self.statistics))
+            self.emit(Finished(reason, self.statistics, tuple(self._sample), self._edges))
 
-    def _phases(self) -> bool:
-        shards, skip = list(self.task.shards), self.task.skip
-        if shards and shards[0][0] == 0:
-            shards.pop(0)
-            if self.take(0):
-                for number, case in enumerate(self._fixed_cases()):
-                    if number >= skip:
-                        self._go_to(0, number + 1)
-                        self._try(case, number)
-            skip = 0
-        if not self._load_references():
-            return False
-        if shards:
+    def _phases(self) -> None:
+        shards = shards_of(self.options)
+        if self.take(0):
+            for number, case in enumerate(self._fixed_cases()):
+                self._try(case, number)
+            self._flush(whole=True)
+        self._edges = True
+        if len(shards) > 2:
             self.emit(Phase("random"))
-        for shard, count in shards:
+        for shard, count in shards[1:]:
             if self.take(shard):
-                self._random(shard, count, skip)
-            skip = 0
-        return True
+                if shard == DEGENERATE:
+                    self._degenerate(shard, count)
+                else:
+                    self._random(shard, count, degenerate=None if self._is_whole else False)
+                self._flush(whole=True)
+        self._wait_for_references()
+
+    def _degenerate(self, shard: int, count: int) -> None:
+        if self.kernel.domain.degenerate == APART:
+            self.emit(Phase("degenerate"))
+            for number, case in enumerate(corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=True)):
+                self._try(case, (shard << 16) + number)
+            self._random(shard, count, degenerate=True)
 
     # Where cases come from.
 
     def _fixed_cases(self) -> Iterator[Case]:
         self.emit(Phase("corpus"))
         for case in corpus.load(self.options.directory, self.options.target):
-            if self.kernel.explores(case.problem) and case.problem.dtype in self.options.dtypes:
+            if self.kernel.explores(case.problem):
                 yield case
         if self.options.problems or self.options.suite:
             self.emit(Phase("suite"))
             yield from self._suite_cases()
         else:
             self.emit(Phase("corners"))
-            yield from corner_cases(self.kernel, self.options.dtypes, self.max_macs)
+            yield from corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=None if self._is_whole else False)
 
     def _suite_cases(self) -> Iterator[Case]:
         for problem in self._suite_problems():
-            if not self.kernel.explores(problem):
+            if not self.kernel.explores(problem.with_(dtype=self.dtypes[0])):
                 self.statistics.unsupported += 1
                 continue
-            for dtype in self.options.dtypes:
-                yield from self._cases_of(problem.with_(dtype=dtype), self.options.seed, 6 if self.options.suite else 24)
+            for dtype in self.dtypes:
+                count = 24 if not self.options.suite else 6 if problem.macs <= _LARGE else 2
+                yield from cases_of(problem.with_(dtype=dtype), self.options.seed, count)
 
     def _suite_problems(self) -> Iterable[Problem]:
         yield from (Problem.parse(line) for line in self.options.problems)
@@ -165,74 +191,130 @@ class Campaign:
 
             yield from (layer.problem for layer in find_suite(self.options.suite, self.options.batch))
 
-    def _cases_of(self, problem: Problem, seed: int, count: int) -> Iterator[Case]:
-        """Yield cases on one problem, integers and other styles in turn, in layouts and with seeds that follow from `seed`."""
-        for number, (first, second) in enumerate(random_bits(seed & (1 << 64) - 1, 2 * count).reshape(count, 2).tolist()):
-            choices, names = Choices(first), _OTHERS if number % 2 else _EXACT
-            yield Case(problem, names[choices.below(len(names))], self._layouts(choices), second >> 20)
+    @property
+    def _is_whole(self) -> bool:
+        """Whether degenerate problems are like any others to this kernel."""
+        return self.kernel.domain.degenerate is True
 
-    def _layouts(self, choices: Choices) -> tuple[str, str]:
-        if choices.below(2):
-            return (PLAIN, PLAIN)
-        names = layouts.names()
-        first, second, both = choices.below(len(names)), choices.below(len(names)), choices.below(3)
-        return (names[first], PLAIN) if both == 0 else (PLAIN, names[second]) if both == 1 else (names[first], names[second])
+    def _random(self, shard: int, count: int, *, degenerate: bool | None) -> None:
+        from convverify.generation.drawing import drawn_problems
 
-    def _random(self, shard: int, count: int, skip: int) -> None:
-        from convverify.generation.drawing import draw_problems
+        seed = (self.options.seed << 31) + shard
+        drawn = drawn_problems(self.kernel.domain, self.dtypes, self.max_macs, seed, degenerate=degenerate)
+        for number, (problem, bits) in enumerate(itertools.islice(drawn, count)):
+            for case in cases_of(problem, bits, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
+                self._try(case, (shard << 16) + number)
 
-        done = 0
+    # The pipeline.
 
-        def each(problem: Problem, seed: int) -> None:
-            nonlocal done
-            done += 1
-            if done <= skip:
-                return
-            self._go_to(shard, done)
-            for case in self._cases_of(problem, seed, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
-                self._try(case, (shard << 16) + done)
+    def _try(self, case: Case, number: int) -> None:
+        """Put a case into the next batch, and send the batch when it is full."""
+        pending = self._pending
+        pending.cases.append((case, number))
+        pending.weight += case.problem.macs
+        if len(pending.cases) >= self._batch or pending.weight > self.max_macs:
+            self._flush()
 
-        draw_problems(self.kernel, self.options.dtypes, self.max_macs, (self.options.seed << 20) + shard, count, each)
+    def _flush(self, *, whole: bool = False) -> None:
+        """Send what is pending; judge what comes back: all of it where that is asked for."""
+        while self._pending.cases:
+            if time.perf_counter() - self._start > self.options.max_time:
+                self._pending = _Pending()
+                self._settle_all()
+                self._wait_for_references(late=True)
+                raise _Stop("time")
+            self._send()
+            if self.session.on_the_way == 2:
+                self._settle(self.session.collect())
+        if whole:
+            self._settle_all()
 
-    def _go_to(self, shard: int, number: int) -> None:
-        if self.task.rehearsed and (shard, number) > self.task.rehearsed:
-            raise _Stop("done")
-        self._position = (shard, number)
+    def _send(self) -> None:
+        """Hand all that is pending to the host."""
+        trials: list[Trial] = []
+        while self._pending.cases and len(trials) < BATCH:
+            case, number = self._pending.cases.popleft()
+            trial = Trial(self.kernel, case, times=self.statistics.times, thorough=False)
+            self._numbers[id(trial)] = number
+            trials.append(trial)
+        self._pending.weight = sum(case.problem.macs for case, _ in self._pending.cases)
+        self.session.submit(trials, self.options.properties)
+
+    def _settle_all(self) -> None:
+        while self.session.on_the_way or self._pending.cases:
+            if self.session.on_the_way:
+                self._settle(self.session.collect())
+            else:
+                self._send()
+
+    def _settle(self, batch: Batch) -> None:
+        """Judge a batch that has come back, and see to what is left of it where the host has died."""
+        if batch.death is not None:
+            self._take_back(batch)
+        for trial in batch.too_large:
+            self._numbers.pop(id(trial))
+            self.statistics.too_large += 1
+        seconds = 0.0
+        for trial in batch.trials[: batch.done]:
+            seconds += sum(seen.seconds for seen in trial.observed.values())
+            self._judged(trial)
+        self._batch = min(BATCH, 2 * self._batch) if seconds < _BATCH_SECONDS / 2 else max(1, self._batch // 2)
+        if batch.death is not None:
+            self._died(batch, batch.death)
+        self._ask_references()
+        self._tell()
+        self._stop_if_refuted()
+
+    def _take_back(self, batch: Batch) -> None:
+        """Let what the host did not come to wait for its next life: behind the case that it died of."""
+        left = [*batch.trials[batch.done + 1 :], *batch.lost]
+        for trial in reversed(left):
+            self._pending.cases.appendleft((trial.case, self._numbers.pop(id(trial))))
 
     # What is done with a case.
 
-    def _try(self, case: Case, number: int) -> None:
-        now = time.perf_counter()
-        if now - self._start > self.options.max_time:
-            raise _Stop("time")
-        line = str(case)
-        if self.journal:
-            self.journal.name_case(line, self._position)
-        self._judged(Trial(self.kernel, case, self.watch, self.statistics.times, self.references, thorough=False), line, number)
-        if self._findings:
-            self._since_finding += 1
-            findings, cases, seconds = _AFTER_FINDING
-            if self._findings >= findings or self._since_finding > cases or time.perf_counter() - self._first_found > seconds:
-                raise _Stop("found")
-        self._tell()
-
-    def _judged(self, trial: Trial, line: str, number: int) -> None:
-        """Judge a trial, whose case is written as `line`, count it, and tell what it refutes."""
+    def _judged(self, trial: Trial) -> None:
+        """Judge a trial, count it, and tell what it refutes."""
+        number, line = self._numbers.pop(id(trial), 0), str(trial.case)
         judged, finding = judge(trial, self.options.properties)
-        self._count(trial, judged)
         self._recent.append(line)
-        if not self.references and finding is None and self.options.references:
-            self._unreferenced.append((self._position, trial))
+        self._count(trial, judged)
         if finding is not None:
-            self._found(line, finding, number)
+            self._found(line, finding, number, trial.problem)
         elif trial.case.stage == "rounding" and trial.answered:
             self.statistics.measure(trial.case, trial.accuracy())
+        self._doubt(trial, always=finding is not None)
+        if trial.answered and not trial.problem.is_empty:
+            if any(judged.get(name) for name in _BY_VALUE):
+                self.statistics.count_result(trial.case)
+            if finding is None:
+                self._sample_for_a_script(trial, line)
+        if finding is None and self.references.all and trial.case.stage != "special" and trial.answered and self._asks_references:
+            trial.forget()
+            self.references.enqueue(trial)
+        if self._findings:
+            self._since_finding += 1
+
+    def _sample_for_a_script(self, trial: Trial, line: str) -> None:
+        """Keep some of the cases on which the kernel is right, for a script to run."""
+        if suits(trial.case, self.kernel):
+            self._suited += 1
+            if len(self._sample) < CASES:
+                self._sample.append(line)
+            elif (place := zlib.crc32(line.encode()) % self._suited) < CASES:  # each is kept as likely as another
+                self._sample[place] = line
+
+    @property
+    def _asks_references(self) -> bool:
+        return self.options.properties is None or "matches_reference" in self.options.properties
 
     def _count(self, trial: Trial, judged: dict[str, bool]) -> None:
         statistics = self.statistics
         statistics.count(trial.case, judged)
-        if trial.problem not in self._seen:
-            self._seen.add(trial.problem)
+        key = hash(trial.problem)
+        if key not in self._seen:
+            if len(self._seen) < _DISTINCT:
+                self._seen.add(key)
             statistics.problems += 1
         if trial.first.unsupported:
             statistics.unsupported += 1
@@ -240,69 +322,135 @@ class Campaign:
             statistics.refused += 1
         for mention in set(trial.mentions):
             statistics.mentions[mention] += 1
-        self._tell_faults(trial)
 
-    def _tell_faults(self, trial: Trial) -> None:
-        for fault in trial.reference_faults:
-            key = fault.reference, fault.sentence.split("(")[0]
-            if key not in self._blamed and len(self._blamed) < 20:
-                self._blamed.add(key)
-                self.emit(ReferenceWrong(fault.reference, fault.case, fault.sentence))
-        trial.reference_faults.clear()
+    def _found(self, line: str, finding: Finding, number: int, problem: Problem) -> None:
+        history = () if finding.property in self._refuted else tuple(self._recent)[:-1]
+        self._refuted.add(finding.property)
+        self._tell_found(Found(line, finding.property, finding.sentence, number, history), problem)
 
-    def _found(self, line: str, finding: Finding, number: int) -> None:
+    def _tell_found(self, found: Found, problem: Problem) -> None:
+        if self.kernel.domain.degenerate == APART and is_degenerate(problem):
+            self.emit(replace(found, apart=True))
+            return
         if not self._findings:
             self._first_found = time.perf_counter()
         self._findings += 1
-        history = () if finding.property in self._refuted else tuple(self._recent)[:-1]
-        self._refuted.add(finding.property)
-        self.emit(Found(line, finding.property, finding.sentence, number, history))
+        self.emit(found)
 
-    def _load_references(self) -> bool:
-        names = [name for name in self.options.references if name != self.kernel.name]
-        if not names:
-            return True
-        self._tell(force=True)
-        self.emit(Phase("reference"))
-        start = time.perf_counter()
-        try:
-            loaded = tuple(find_kernel(name) for name in names)
-            for name in names:
-                if self.journal:
-                    self.journal.name_case("")
-                with self.watch("load"):
-                    load_reference(name)
-        except TargetError as error:
-            self.emit(Failed("usage", f"reference: {error}"))
-            return False
-        except BaseException as error:
-            self.emit(Failed("reference", f"the reference cannot be had: {told(error)}"))
-            return False
-        if self.journal:
-            gc.freeze()  # in a worker's own process: the collector need not search TensorFlow's million objects each time
-        self.references = loaded
-        self.statistics.startup = time.perf_counter() - start
-        self._start += self.statistics.startup
-        for position, trial in self._unreferenced:
-            self._compare_later(position, trial)
-        self._unreferenced.clear()
-        return True
+    def _stop_if_refuted(self) -> None:
+        if self._findings:
+            findings, cases, seconds = _AFTER_FINDING
+            if self._findings >= findings or self._since_finding > cases or time.perf_counter() - self._first_found > seconds:
+                raise _Stop("found")
 
-    def _compare_later(self, position: tuple[int, int], trial: Trial) -> None:
-        """Hold against the references what was tried before they were loaded."""
-        if self.options.properties is not None and "matches_reference" not in self.options.properties:
+    def _doubt(self, trial: Trial, *, always: bool) -> None:
+        """Compute some cases by the second definition, too; where our two definitions do not agree nobody else is to blame."""
+        turn = always or not ((trial.case.seed >> 7) % _DOUBTED_EVERY or trial.problem.macs > _DOUBTED)
+        if not turn or trial.case.stage == "special" or not affordable(trial.problem):
             return
-        if trial.case.stage == "special":
+        values = trial.first_values.astype(np.float64) if trial.answered and trial.first_values is not None else None
+        theirs = next((result for result, _ in trial.theirs.values()), None)
+        bound = 0.0 if trial.case.stage == "exact" else trial.elementwise_bound
+        doubt = who_stands_alone(
+            values, theirs, trial.expected, scatter(trial.problem, trial.x64, trial.w64), bound=bound,
+            kernel_bound=trial.bound if trial.kernel.accuracy == "normwise" else None,
+        )  # fmt: skip
+        if doubt.oracle_is_alone or not doubt.is_settled:
+            alone = " and ".join(sorted(voice.value for voice in doubt.alone)) or "nobody agrees with anybody"
+            self.emit(Failed("oracle", f"our exact arithmetic is in doubt (alone: {alone}) on {trial.case}; please report it"))
+            raise _Stop("failed")
+        self.statistics.confirmed += 1
+
+    # References.
+
+    def _ask_references(self) -> None:
+        for trial in self.references.pump():
+            self._compared(trial)
+
+    def _wait_for_references(self, *, late: bool = False) -> None:
+        """Wait for all answers; where the time is over, for those of references that are there."""
+        if late and not self.references.are_loaded:
             return
-        if self.journal:
-            self.journal.name_case(str(trial.case), position)
-        trial.references = self.references
+        if self.references.waiting:
+            self.emit(Phase("reference"))
+            for trial in self.references.drain():
+                self._compared(trial)
+                self._tell()
+                self._stop_if_refuted()
+
+    def _compared(self, trial: Trial) -> None:
+        """Hold a trial against what a reference has answered."""
+        if trial.reference_faults:
+            self._doubt(trial, always=True)
+        for fault in trial.reference_faults:
+            self.reference_fault(fault)
+        trial.reference_faults.clear()
         verdict = matches_reference(trial)
-        self._tell_faults(trial)
         if verdict is None:
             self.statistics.judged["matches_reference"] += 1
+            if not trial.problem.is_empty:
+                self.statistics.results.update(f"reference {name}" for name in trial.theirs)
         elif isinstance(verdict, Finding):
-            self._found(str(trial.case), verdict, 0)
+            self._found(str(trial.case), verdict, 0, trial.problem)
+
+    def reference_fault(self, fault: ReferenceFault) -> None:
+        """Tell of a reference's fault, once for each kind."""
+        key = fault.reference, fault.sentence.split("(")[0]
+        if key not in self._blamed and len(self._blamed) < 20:
+            self._blamed.add(key)
+            self.emit(ReferenceWrong(fault.reference, fault.case, fault.sentence))
+
+    # Deaths.
+
+    def _died(self, batch: Batch, death: Death) -> None:
+        """Try what a host died of in a fresh one, alone, then with the calls before it; what recurs is the kernel's."""
+        suspect = batch.trials[batch.done] if batch.done < len(batch.trials) else batch.trials[-1] if batch.trials else None
+        if suspect is None:
+            self.session.fresh()
+            return
+        number, line = self._numbers.pop(id(suspect), 0), str(suspect.case)
+        history = tuple(self._recent)
+        for before in ((), history):
+            died, trial = self._again(suspect.case, before, death)
+            if died is not None:
+                self._recent.clear()
+                self._count_death(suspect)
+                self._tell_found(Found(line, "completes", str(died), number, before, died.kind), suspect.problem)
+                self.session.fresh()
+                return
+            if not history:
+                break
+        self.statistics.deaths += 1
+        self.emit(Warned(f"the kernel's process ended once ({death}), and not again on the same calls: {line}"))
+        if trial is not None:
+            self._numbers[id(trial)] = number
+            self._judged(trial)
+
+    def _again(self, case: Case, history: tuple[str, ...], death: Death) -> tuple[Death | None, Trial | None]:
+        """Carry out a case in a fresh host, after others; return how that died, or the trial."""
+        self.session.fresh()
+        self._recent.clear()
+        usual, self.session.patience = self.session.patience, AGAIN if death.kind == HUNG and not self._hung else 1.0
+        try:
+            for cases in in_batches(map(Case.parse, history)):
+                self.session.submit([Trial(self.kernel, earlier, thorough=False) for earlier in cases], self.options.properties)
+                if (died := self.session.collect().death) is not None:
+                    return died, None
+                self._recent.extend(map(str, cases))
+            trial = Trial(self.kernel, case, times=self.statistics.times, thorough=False)
+            self.session.submit([trial], self.options.properties)
+            died = self.session.collect().death
+        finally:
+            self.session.patience = usual
+        if died is not None and died.kind == HUNG:
+            self._hung += 1
+        return died, trial
+
+    def _count_death(self, suspect: Trial) -> None:
+        """Count the case that killed the host as one that was judged by `completes`."""
+        self.statistics.count(suspect.case, {"completes": True})
+
+    # Progress.
 
     def _tell(self, *, force: bool = False) -> None:
         now = time.perf_counter()
@@ -313,38 +461,27 @@ class Campaign:
 
     def _budget(self) -> tuple[float, int, float]:
         """Return the kernel's multiply-adds a second on a small problem, the budget that goes with it, and its seconds of warming up."""
-        if self.task.max_macs:  # an earlier worker did not survive this
-            return 0.0, self.task.max_macs, 0.0
-        case = Case(self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6, dtype=self.options.dtypes[0])), "integers")
-        if self.journal:
-            self.journal.name_case(str(case))
-        trial = Trial(self.kernel, case, self.watch, self.statistics.times, thorough=False)
-        seconds = [self._timed(trial) for _ in range(4)]
-        best = min(seconds[1:])
+        problem = self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6, dtype=self.dtypes[0]))
+        trial = Trial(self.kernel, Case(problem, "integers"), times=self.statistics.times, thorough=False)
+        self._numbers[id(trial)] = 0
+
+        def lay_out(trial: Trial, memory: Arena) -> None:
+            plan = trial.lay_out(memory)
+            for number in (2, 3, 4):
+                plan.call(f"call {number}")
+
+        self.max_macs = self.options.max_macs or default_budget(self.kernel.domain, DEFAULT_BUDGET)
+        self.session.submit([trial], lay_out=lay_out)
+        batch = self.session.collect()
+        if batch.death is not None:
+            self._died(batch, batch.death)
+            self._stop_if_refuted()
+            return 0.0, self.max_macs, 0.0
+        seconds = [seen.seconds for seen in trial.observed.values()]
         if not (self.options.problems or self.options.suite):  # of which this problem is none
-            self._judged(trial, str(case), 0)  # the very first call is one to judge, too
-        if trial.first.error is not None:
-            return 0.0, DEFAULT_BUDGET, 0.0
-        budget = self.options.max_macs or (_SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
-        return case.problem.macs / max(best, 1e-9), budget, seconds[0] - best
-
-    @staticmethod
-    def _timed(trial: Trial) -> float:
-        """Return the seconds of one call; the first and the second are the trial's own, which are judged."""
-        start = time.perf_counter()
-        if "first" not in vars(trial):
-            _ = trial.first
-        elif "second" not in vars(trial):
-            _ = trial.second
-        else:
-            trial.call(trial.x.array, trial.w.array)
-        return time.perf_counter() - start
-
-
-def _by_weight(*, exact: bool) -> list[str]:
-    """Return the names of the styles for integers, or of the others, each as often as its weight says."""
-    chosen = [entry for entry in styles if (entry.traits["stage"] == "exact") == exact]
-    return [entry.name for entry in chosen for _ in range(entry.traits.get("weight", 1))]
-
-
-_EXACT, _OTHERS = _by_weight(exact=True), _by_weight(exact=False)
+            self._judged(trial)  # the very first call is one to judge, too
+        if trial.first.error is not None or len(seconds) < 2:
+            return 0.0, self.max_macs, 0.0
+        best = min(seconds[1:])
+        budget = self.options.max_macs or default_budget(self.kernel.domain, _SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
+        return problem.macs / max(best, 1e-9), budget, seconds[0] - best

@@ -6,20 +6,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from convverify.campaign.diagnosing import diagnose
 from convverify.campaign.events import Found
-from convverify.campaign.isolation.local import LocalProber
-from convverify.campaign.isolation.patience import allowance, patience
-from convverify.campaign.isolation.probing import Probe, Prober, ProberLost
 from convverify.campaign.minimizing import Minimal, minimize
 from convverify.campaign.options import Options
+from convverify.campaign.probing import Probe, Prober
 from convverify.campaign.report import Counterexample
 from convverify.generation.companions import companion
-from convverify.judging.kernel import declaring
+from convverify.host.process import HUNG, CannotLoad
 from convverify.operands.case import Case
-from convverify.problems.problem import Problem
+from convverify.problems.problem import Problem, is_degenerate
 
 _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
-_CALLS_AROUND = 25  # calls that all properties together make on one case
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
 _ENOUGH = 4  # failing cases to diagnose from
@@ -29,24 +27,8 @@ _CALLS, _CALLS_SECONDS = 400, 1.5
 class Confirmation:
     """Confirms and shrinks findings with one prober."""
 
-    def __init__(self, options: Options, prober: Prober | LocalProber) -> None:
+    def __init__(self, options: Options, prober: Prober) -> None:
         self.options, self.prober = options, prober
-        self.warm_up = 0.0  # seconds that the kernel's first call took beyond others
-        self.keywords: tuple[str, ...] = ()
-        self._hanging: set[str] = set()
-
-    def hangs(self, line: str) -> bool:
-        """Return whether a case that took too long does so again in a fresh process, alone or with what is called around it."""
-        self.prober.fresh()
-        probe = self.prober.probe(line, timeout=patience(self._brief, line, self.warm_up) + _CALLS_AROUND * allowance(line))
-        if probe.died:
-            self._hanging.add(line)
-        return bool(probe.died)
-
-    def dies(self, line: str) -> bool:
-        """Return whether a case ends a fresh process, too, in which nothing but the kernel has been called."""
-        self.prober.fresh()
-        return bool(self.prober.probe(line).died)
 
     @property
     def _brief(self) -> float:
@@ -57,7 +39,7 @@ class Confirmation:
         """Return the counterexample that a finding comes to: confirmed, shrunk, with what it takes to see it again."""
         try:
             return self._explain(found, same, seconds)
-        except ProberLost as error:
+        except CannotLoad as error:
             return Counterexample(found.case, found.property, found.sentence, found.case, reproduced=False, notes=(str(error),))
 
     def _explain(self, found: Found, same: list[str], seconds: float) -> Counterexample:
@@ -68,31 +50,27 @@ class Confirmation:
             return Counterexample(found.case, found.property, found.sentence, found.case, reproduced=False, others=others, notes=(note,))
         minimal = self._shrink(what, seconds)
         self.prober.fresh()
-        last = self._probe(minimal.case, what, arrays=True)
+        last = self._probe(minimal.case, what)
         if not what.seen(last):  # the smaller case needs a process that others have used
             minimal = Minimal(what.case, (), False)
             self.prober.fresh()
-            last = self._probe(what.case, what, arrays=True)
+            last = self._probe(what.case, what)
         finding = last.finding
         diagnosis = () if last.died else self._diagnosis(what, same)
-        sentence = last.died or (finding.sentence if finding else found.sentence)
+        sentence = str(last.died) if last.died else finding.sentence if finding else found.sentence
         return Counterexample(
             str(minimal.case), what.property, sentence, found.case, finding, what.history, minimal.boundaries, minimal.complete,
-            True, diagnosis, (what.note,) if what.note else (), others,
+            True, diagnosis, tuple(note for note in (what.note, finding.hint if finding else "") if note), others,
         )  # fmt: skip
 
-    def _probe(self, case: Case, what: _Reproduced, *, arrays: bool = False, timeout: float = 0.0) -> Probe:
-        line = str(case)
-        limit = patience(timeout or (self._brief if what.died else self.options.timeout), line, self.warm_up)
-        if what.tried is None or what.property in _REMEMBERING or case.calls > 1:
-            limit += _CALLS_AROUND * allowance(line)
-        limit += sum(patience(0.0, earlier, self.warm_up) for earlier in what.history)
-        return self.prober.probe(line, properties=what.tried, history=what.history, arrays=arrays, timeout=limit)
+    def _probe(self, case: Case, what: _Reproduced, *, timeout: float = 0.0) -> Probe:
+        limit = timeout or (self._brief if what.died else self.options.timeout)
+        return self.prober.probe(str(case), properties=what.tried, history=what.history, timeout=limit)
 
     def _reproduce(self, found: Found) -> _Reproduced | None:
         """Find what it takes to see a finding again: the case alone, another that was called around it, the same call several times,
         or the calls before."""
-        hanging = found.case in self._hanging
+        hanging = found.death == HUNG
         timeout = 0.5 if hanging else 0.0
         what = _Reproduced(Case.parse(found.case), _judged_alone(found.property), died=hanging)
         for suspect in self._suspects(what, hanging):
@@ -101,9 +79,9 @@ class Confirmation:
             if suspect.seen(probe):
                 name = suspect.property if probe.died or probe.finding is None else probe.finding.property
                 return replace(suspect, property=name, died=bool(probe.died), tried=suspect.tried if probe.died else (name,))
-        if hanging:
+        if hanging and not found.history:
             return replace(what, tried=None)
-        if what.property != "threads" and what.case.calls == 1 and (several := self._several_calls(what)):
+        if not hanging and what.property != "threads" and what.case.calls == 1 and (several := self._several_calls(what)):
             return several
         if found.history:
             self.prober.fresh()
@@ -122,7 +100,7 @@ class Confirmation:
             yield what
             yield what
             return
-        kernel = declaring(self.keywords)
+        kernel = self.prober.session.kernel
         for salt in (0, 1):
             yield replace(what, case=companion(what.case, kernel, salt), tried=one_call, any_of=True)
         if what.property == "completes":  # the call died among those that a property makes
@@ -152,7 +130,7 @@ class Confirmation:
         if len(small) < _ENOUGH:  # other values on the same problems, which the prober leaves out where they do not fail
             small += [case.with_(seed=case.seed + step) for case in small if case.style != "given" for step in (1, 2, 3)]
         lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
-        return self.prober.diagnose(lines, self.options.target) if lines else ()
+        return diagnose(self.prober.outputs(lines), without=self.options.target) if lines else ()
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""
@@ -190,16 +168,22 @@ class Confirmation:
         timeout = 0.5 if what.died else 0.0
         fresh = bool(what.history) or what.case.calls > 1 or what.property in _REMEMBERING
 
-        dtypes = {*self.options.dtypes, what.case.problem.dtype}
+        def fails(candidate: Case) -> bool | None:
+            refused = False
+            for _ in range(3 if what.property == "threads" else 1):
+                if fresh:
+                    self.prober.fresh()
+                probe = self._probe(candidate, what, timeout=timeout)
+                if what.seen(probe):
+                    return True
+                refused = probe.refused or probe.too_large
+            return None if refused else False
 
-        def fails(candidate: Case) -> bool:
-            if candidate.problem.dtype not in dtypes:
-                return False
-            if fresh:
-                self.prober.fresh()
-            return any(what.seen(self._probe(candidate, what, timeout=timeout)) for _ in range(3 if what.property == "threads" else 1))
-
-        return minimize(what.case, fails, min(seconds, 2.5) if what.died else seconds, values=what.property in _VALUES and not what.history)
+        kernel = self.prober.session.kernel
+        return minimize(
+            what.case, fails, min(seconds, 2.5) if what.died else seconds, values=what.property in _VALUES and not what.history,
+            domain=kernel.domain if is_degenerate(what.case.problem) else kernel.domain.ordinary,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
-"""Events: what a campaign tells while it runs.  Reporters listen to them; a worker writes them as lines of JSON."""
+"""Events: what a campaign tells while it runs, to whoever listens."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from convverify.campaign.statistics import Statistics
 
@@ -42,13 +40,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Found:
-    """A case has refuted a property."""
+    """A case has refuted a property; `death` is how the kernel's process ended, where it did (a kind of `host.process`);
+    `apart` says that the case is degenerate, and that such cases do not refute this kernel."""
 
     case: str
     property: str
     sentence: str
     number: int = 0
     history: tuple[str, ...] = ()
+    death: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class ReferenceWrong:
 
 @dataclass(frozen=True)
 class Failed:
-    """Nothing could be done: a wrong target (kind "usage"), or a reference that cannot be had (kind "reference")."""
+    """Nothing more could be done: a wrong target (kind "usage"), a reference that cannot be had ("reference"), a contradiction
+    within our own exact arithmetic ("oracle"), or anything else ("internal")."""
 
     kind: str
     sentence: str
@@ -70,30 +72,21 @@ class Failed:
 
 @dataclass(frozen=True)
 class Finished:
-    """The worker has done all that it was asked to do; `reason` is "done", "time" or "found"."""
+    """A judge has done all that it was asked to do; `reason` is "done", "time" or "found", `sample` some cases on which the kernel was
+    right, `edges` whether all cases that do not depend on chance have been tried."""
 
     reason: str
     statistics: Statistics = field(default_factory=Statistics)
+    sample: tuple[str, ...] = ()
+    edges: bool = True
 
 
-Event: TypeAlias = Started | Phase | Progress | Found | ReferenceWrong | Failed | Finished
+@dataclass(frozen=True)
+class Warned:
+    """Something that a reader of the report should know, and that is nobody's fault."""
+
+    sentence: str
+
+
+Event: TypeAlias = Started | Phase | Progress | Found | ReferenceWrong | Failed | Finished | Warned
 Listener: TypeAlias = Callable[[Event], None]
-_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in (Started, Phase, Progress, Found, ReferenceWrong, Failed, Finished)}
-
-
-def to_line(event: Event) -> str:
-    """Return the event as one line of JSON."""
-    data: dict[str, Any] = {item.name: getattr(event, item.name) for item in dataclasses.fields(event)}
-    if "statistics" in data:
-        data["statistics"] = data["statistics"].to_json()
-    return json.dumps({"type": type(event).__name__, **data})
-
-
-def from_line(line: str) -> Event:
-    """Return the event that `to_line` wrote; ValueError for anything else."""
-    data = json.loads(line)
-    kind = _TYPES[data.pop("type")]
-    if "statistics" in data:
-        data["statistics"] = Statistics.from_json(data["statistics"])
-    event: Event = kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
-    return event

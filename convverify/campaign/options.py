@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convverify.judging.kernel import ACCURACIES, DATA_FORMATS
+from convverify.problems.domain import APART, Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
 from convverify.problems.problem import MOST
 
@@ -28,7 +29,10 @@ class Options:
     """What to verify, against what, and for how long.
 
     max_examples counts problems drawn at random; max_time and timeout are in seconds, memory_limit in MiB; max_macs limits the
-    multiply-adds of one problem (0: found by timing the kernel).  Raises ValueError naming the option.
+    multiply-adds of one problem (0: found by timing the kernel); domain narrows, in one line, what the kernel declares; refuses names
+    exceptions by which the kernel refuses problems; degenerate says
+    whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out (False), or are tried
+    and reported apart (None).  Raises ValueError naming the option.
     """
 
     target: str
@@ -49,6 +53,10 @@ class Options:
     max_macs: int = 0
     isolation: bool = True
     corpus: str = ".convverify"
+    python: str | None = None
+    domain: str = ""
+    refuses: tuple[str, ...] = ()
+    degenerate: bool | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:
@@ -65,6 +73,10 @@ class Options:
         for dtype in self.dtypes:
             if dtype not in FORMATS:
                 raise ValueError(f"dtype must be one of {', '.join(FORMATS)}, not {dtype!r}")
+        try:
+            Domain.of(self.domain)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"domain: {error}") from None
         if self.data_format is not None and self.data_format not in DATA_FORMATS:
             raise ValueError(f"layout must be NHWC or NCHW, not {self.data_format!r}")
         if self.accuracy is not None and self.accuracy not in ACCURACIES:
@@ -84,6 +96,18 @@ class Options:
         """Return the options that `to_json` wrote."""
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
         return cls(**values)
+
+    def explored(self, declared: Domain) -> Domain:
+        """Return what of a kernel's domain these options let a campaign explore, dtypes included.
+
+        A domain that names its dtypes is explored in all of them, unless dtypes other than the usual two are asked for.  Raises
+        ValueError, naming the field, where nothing is left.
+        """
+        narrowed = declared.intersect(Domain.of(self.domain))
+        named = set(narrowed.dtypes) < set(FORMATS) and self.dtypes == DEFAULT_DTYPES
+        return narrowed.intersect(
+            Domain(dtypes=narrowed.dtypes if named else self.dtypes, degenerate=APART if self.degenerate is None else self.degenerate)
+        )
 
     @property
     def directory(self) -> Path:

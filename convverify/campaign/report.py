@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from convverify.campaign.events import ReferenceWrong, Started
+from convverify.campaign.events import Found, ReferenceWrong, Started
 from convverify.campaign.options import Options
 from convverify.campaign.statistics import Statistics
 from convverify.judging.trial import Finding
@@ -45,7 +45,7 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification came to."""
+    """What a verification came to; `degenerate` are findings on degenerate problems, reported apart where these do not refute."""
 
     verdict: str
     options: Options
@@ -58,6 +58,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     finished: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    degenerate: tuple[Found, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -88,6 +89,7 @@ class Report:
             "statistics": self.statistics.to_json(),
             "counterexamples": [_plain(self, example) for example in self.counterexamples],
             "reference_faults": [dataclasses.asdict(fault) for fault in self.reference_faults],
+            "degenerate": [{"case": found.case, "property": found.property, "sentence": found.sentence} for found in self.degenerate],
             "warnings": list(self.warnings),
             "seconds": self.seconds,
             "finished": self.finished,

@@ -44,14 +44,21 @@ class Statistics:
 
     `histogram` counts cases of the rounding stage by their worst error as a fraction of its bound, in twentieths (20: the bound, or more);
     `sizes` holds (multiply-adds, terms) of every `sizes_every`-th case; `worst` the largest (fraction of the bound, error in ulp) for each
-    (style, dtype); `seconds` and `startup` are the campaign's and the reference's loading time.
+    (style, dtype); `results` counts results with elements that were judged by their values, by what they are evidence of ("dtype float32",
+    "strides", "reference tensorflow", ...); `too_large` counts cases that do not fit the machine, `deaths` those of the kernel's process
+    that did not recur, `confirmed` the cases whose exact result a second definition has confirmed; `seconds` and `startup` are the
+    campaign's and the reference's loading time.
     """
 
     cases: int = 0
     problems: int = 0
     unsupported: int = 0
     refused: int = 0
+    too_large: int = 0
+    deaths: int = 0
+    confirmed: int = 0
     judged: Counter[str] = field(default_factory=Counter)
+    results: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
     mentions: Counter[str] = field(default_factory=Counter)
     crosses: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
@@ -66,15 +73,27 @@ class Statistics:
     def count(self, case: Case, judged: dict[str, bool]) -> None:
         """Add one case and what was judged on it."""
         self.cases += 1
-        self.stages[case.stage] += 1
         for name, was in judged.items():
             if was:
                 self.judged[name] += 1
-        self.crosses.update(_crosses_of(features_of(case)))
         if not self.cases % self.sizes_every:
             self.sizes.append((case.problem.macs, case.problem.terms))
             if len(self.sizes) > _SIZES:
                 self._thin(2 * self.sizes_every)
+
+    def count_result(self, case: Case) -> None:
+        """Add a result with elements that was judged by its values."""
+        problem = case.problem
+        self.stages[case.stage] += 1
+        self.crosses.update(_crosses_of(features_of(case)))
+        self.results["all"] += 1
+        self.results[f"dtype {problem.dtype}"] += 1
+        self.results[f"stage {case.stage}"] += 1
+        for name, neutral in (("strides", (1, 1)), ("dilations", (1, 1)), ("groups", 1)):
+            if getattr(problem, name) != neutral:
+                self.results[name] += 1
+        if any(any(side) for side in problem.pads):
+            self.results["padding"] += 1
 
     def _thin(self, every: int) -> None:
         """Keep the sizes of every `every`-th case alone, so that they stay few and stand for the whole run."""
@@ -115,9 +134,9 @@ class Statistics:
 
     def merge(self, other: Statistics) -> None:
         """Add another worker's counts."""
-        for name in ("cases", "problems", "unsupported", "refused"):
+        for name in ("cases", "problems", "unsupported", "refused", "too_large", "deaths", "confirmed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("judged", "stages", "mentions", "crosses", "histogram"):
+        for name in ("judged", "results", "stages", "mentions", "crosses", "histogram"):
             getattr(self, name).update(getattr(other, name))
         for key, (fraction, ulp) in other.worst.items():
             mine = self.worst.get(key, (0.0, 0.0))
@@ -136,23 +155,11 @@ class Statistics:
         """Return plain data for JSON."""
         return {
             "cases": self.cases, "problems": self.problems, "unsupported": self.unsupported, "refused": self.refused,
-            "judged": dict(self.judged), "stages": dict(self.stages), "mentions": dict(self.mentions),
+            "too_large": self.too_large, "deaths": self.deaths, "confirmed": self.confirmed,
+            "judged": dict(self.judged), "results": dict(self.results), "stages": dict(self.stages), "mentions": dict(self.mentions),
             "crosses": [[*key, count] for key, count in self.crosses.items()],
             "worst": [[*key, *value] for key, value in self.worst.items()],
             "histogram": [[key, count] for key, count in sorted(self.histogram.items())],
             "sizes": [list(pair) for pair in self.sizes], "sizes_every": self.sizes_every,
             "times": vars(self.times).copy(), "seconds": self.seconds, "startup": self.startup,
         }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Statistics:
-        """Return what `to_json` wrote."""
-        return cls(
-            data["cases"], data["problems"], data["unsupported"], data["refused"],
-            Counter(data["judged"]), Counter(data["stages"]), Counter(data["mentions"]),
-            Counter({(a, b, c, d): count for a, b, c, d, count in data["crosses"]}),
-            {(style, dtype): (fraction, ulp) for style, dtype, fraction, ulp in data["worst"]},
-            Counter(dict(data["histogram"])),
-            [(macs, terms) for macs, terms in data["sizes"]], data["sizes_every"],
-            Times(**data["times"]), data["seconds"], data["startup"],
-        )  # fmt: skip

@@ -3,54 +3,72 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
 
-from convverify.campaign.campaign import Campaign, Task, shards_of
+from convverify.campaign.assembling import LocatedKernel, host_of, kernel_in, references_of
+from convverify.campaign.campaign import Campaign
 from convverify.campaign.confirming import Confirmation
-from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started
-from convverify.campaign.isolation.local import LocalProber
-from convverify.campaign.isolation.probing import Prober
-from convverify.campaign.isolation.supervisor import KERNEL, NOBODY, UNCLEAR, Supervisor
+from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, ReferenceWrong, Started, Warned
+from convverify.campaign.floor import shortfall
+from convverify.campaign.judges import Judges
 from convverify.campaign.options import Options
+from convverify.campaign.plainly import CASES, Plainly, run_plainly
+from convverify.campaign.probing import Prober
+from convverify.campaign.referring import ReferenceLost, References, consult
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
-from convverify.campaign.second_opinion import SecondOpinion
+from convverify.campaign.session import AnyHost, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
+from convverify.host.limits import unreadable
+from convverify.host.process import CannotLoad
 from convverify.judging.kernel import Kernel
 from convverify.judging.properties import in_order
-from convverify.targets import find_kernel
+from convverify.judging.trial import Times, Trial
+from convverify.operands.case import Case
+from convverify.operands.layouts import PLAIN
+from convverify.problems.domain import ConditionError
+from convverify.problems.problem import degeneracy
 
 _REPORTED = 3  # counterexamples to distinct properties that are shown
-_REFERENCE_CALLS = 5  # of a reference on a case: memory that it has damaged may show only later
 _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
+_OPINION = 8.0  # seconds to wait for a reference that is to be asked about a counterexample
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
+
+
+Resolve: TypeAlias = Callable[[Options], tuple[LocatedKernel | Kernel, tuple[LocatedKernel, ...]]]
 
 
 class Verification:
     """One run of `verify`: hears the campaign's events, passes them on, and keeps what the report needs."""
 
-    def __init__(self, options: Options, listener: Listener, kernel: Kernel | None = None) -> None:
-        """`kernel` is what to verify where it has no name to import; then nothing is isolated."""
-        self.options, self.listener, self._kernel = options, listener, kernel
-        self.snapshots: dict[int, Statistics] = {}
+    def __init__(self, options: Options, listener: Listener, resolve: Resolve) -> None:
+        """`resolve` says where the options' target and references are loaded from."""
+        self.options, self.listener, self._resolve = options, listener, resolve
+        self.statistics = Statistics()
         self.found: list[Found] = []
-        self._prober = Prober(options)
-        self.confirmation = Confirmation(options, self._prober)
         self.reference_faults: list[ReferenceWrong] = []
         self.failed: Failed | None = None
         self.started: Started | None = None
         self.reason = ""
-        self._killed_before = False
         self.warnings: list[str] = []
         self.counterexamples: list[Counterexample] = []
         self._files: dict[str, str] = {}
         self._explained: set[str] = set()  # families of properties
+        self._kernel: Kernel | None = None
+        self._apart: dict[tuple[str, str], Found] = {}
+        self._sample: list[str] = []
+        self._edges = True
+        self._plain: Plainly | None = None
+        self._unsaid = ""  # why the last phase says nothing
+        self._references = References([], Times(), lambda fault: None)
 
     def hear(self, event: Event) -> None:
         """Take note of an event and pass it on."""
-        if isinstance(event, Progress):
-            self.snapshots[event.worker] = event.statistics
+        if isinstance(event, Found) and event.apart:
+            self._keep_apart(event)
         elif isinstance(event, Found):
             self.found.append(event)
             self._keep(event)
@@ -60,10 +78,12 @@ class Verification:
             self.failed = self.failed or event
         elif isinstance(event, Started):
             self.started = self.started or event
-            self.confirmation.keywords = event.keywords
-            self.confirmation.warm_up = max(self.confirmation.warm_up, event.warm_up)
-        elif isinstance(event, Finished) and self.reason in ("", "done"):
-            self.reason = event.reason
+        elif isinstance(event, Warned):
+            self._warn(event.sentence)
+        elif isinstance(event, Finished):
+            self.reason = event.reason if self.reason in ("", "done") else self.reason
+            self._sample += event.sample
+            self._edges = self._edges and event.edges
         self.listener(event)
 
     def _keep(self, found: Found) -> None:
@@ -76,17 +96,14 @@ class Verification:
         except OSError as error:
             self._warn(f"counterexamples cannot be kept in {str(self.options.directory)!r}: {error.strerror}")
 
+    def _keep_apart(self, found: Found) -> None:
+        """Keep one finding on degenerate problems for each property and kind of problem."""
+        key = found.property, degeneracy(Case.parse(found.case).problem)
+        self._apart.setdefault(key, found)
+
     def _warn(self, sentence: str) -> None:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
-
-    @property
-    def statistics(self) -> Statistics:
-        """The counts of all workers together."""
-        total = Statistics()
-        for snapshot in self.snapshots.values():
-            total.merge(snapshot)
-        return total
 
     def run(self) -> Report:
         """Do it all.  An interruption ends in a report of what was done."""
@@ -94,93 +111,113 @@ class Verification:
         interrupted = False
         for sentence in corpus.damaged(self.options.directory, self.options.target):
             self._warn(sentence + "; it was passed over")
-        with self._prober:
-            for step in (self._campaign, self._explain):
-                try:
-                    step()
-                except KeyboardInterrupt:
-                    interrupted = True
+        try:
+            self._target, self._located_references = self._resolve(self.options)
+        except ValueError as error:
+            self.hear(Failed("usage", str(error)))
+            return self._report(False, time.perf_counter() - start)
+        host = host_of(self._target, self.options)
+        try:
+            with unreadable():
+                for step in (self._campaign, self._as_a_script, self._explain):
+                    try:
+                        step(host)
+                    except KeyboardInterrupt:
+                        interrupted = True
+                    except (CannotLoad, ConditionError) as error:
+                        self.hear(Failed("usage", str(error)))
+        finally:
+            host.close()
+            self._references.close()
+        if host.printed > 1 << 20:
+            self._warn(f"the kernel printed {host.printed / 2**20:.0f} MiB, which were not shown")
         self._unexplained()
         return self._report(interrupted, time.perf_counter() - start)
 
-    def _campaign(self) -> None:
-        if self.options.isolation:
-            self._prober.start()
-            self._isolated()
+    # The campaign.
+
+    def _campaign(self, host: AnyHost) -> None:
+        host.start()
+        self._references = references_of(self.options, self._located_references, self.statistics.times, self.hear)
+        self._kernel = kernel_in(host, self._target, self.options)
+        self._session = Session(host, self._kernel, self.options.timeout)
+        if self.options.workers > 1 and not isinstance(self._target, Kernel):
+            Judges(self.options, self._target, self._located_references, self.hear, self.statistics).run()
         else:
-            Campaign(self.options, Task(tuple(shards_of(self.options))), self.hear, kernel=self._kernel).run()
+            Campaign(self.options, self._session, self._references, self.hear, self.statistics).run()
 
-    def _isolated(self) -> None:
-        def blame(line: str, how: str) -> str:
-            if how.endswith("SIGKILL") and not self._killed_before:
-                return NOBODY if self._killed_from_outside(line) else KERNEL
-            if "did not return" not in how:
-                return KERNEL if "memory" in how or self.confirmation.dies(line) else UNCLEAR
-            if self.confirmation.hangs(line):
-                return KERNEL
-            self._warn(f"one call took too long, but not when it was tried again: {line}")
-            return NOBODY
-
-        try:
-            supervisor = Supervisor(self.options, self.hear, blame, self._reference_that_dies)
-            supervisor.run()
-        except OSError as error:
-            self.hear(Failed("internal", f"the run's temporary files cannot be written: {error.strerror or error}"))
+    def _as_a_script(self, host: AnyHost) -> None:
+        """Run some cases in a plain script, where nothing has been refuted so far."""
+        asked = self.options.properties is None or "plain_script" in self.options.properties
+        if self.found or self.failed or not self._sample or not asked or isinstance(self._target, Kernel) or self._kernel is None:
             return
-        if supervisor.printed > 1 << 20:
-            self._warn(f"the kernel printed {supervisor.printed / 2**20:.0f} MiB, which were not shown")
+        seconds = CASES * self.options.timeout
+        came = run_plainly(self._target.place, self._kernel, self._sample[:CASES], seconds, self.options.python or "")
+        self.statistics.judged["plain_script"] += came.right
+        self._unsaid = came.failure
+        if came.finding is not None:
+            self._plain = came
+            self.hear(Found(came.case, came.finding.property, came.finding.sentence))
 
-    def _killed_from_outside(self, line: str) -> bool:
-        """Return whether a case leaves a fresh process alive: then a person, or a system short of memory, has killed the first one."""
-        self._killed_before = True
-        self._prober.fresh()
-        if self._prober.probe(line, properties=("completes",)).died:
-            return False
-        self._warn(f"the kernel's process was killed from outside (SIGKILL), and a new one went on behind this case: {line}")
-        return True
+    # What was found.
 
-    def _reference_that_dies(self, line: str) -> str:
-        """Return the reference that dies of a case by itself; "" for none: then the kernel has done the process some harm before."""
-        for name in self.options.references:
-            with Prober(replace(self.options, target=name, data_format=None, accuracy=None, timeout=60.0)) as prober:
-                if any(prober.probe(line, properties=("completes",)).died for _ in range(_REFERENCE_CALLS)):
-                    return name
-        return ""
-
-    def _explain(self) -> None:
+    def _explain(self, host: AnyHost) -> None:
         """Confirm and shrink one case for each property refuted, the most telling first."""
         if not self.found:
             return
         self.listener(Phase("shrinking"))
-        if not self.options.isolation:
-            options = self.options
-            kernel = self._kernel or find_kernel(options.target, data_format=options.data_format, accuracy=options.accuracy)
-            self.confirmation = Confirmation(options, LocalProber(kernel))
-            self.confirmation.keywords = tuple(kernel.keywords)
+        self._session.fresh()  # of what is still on the way nobody will ask
+        confirmation = Confirmation(self.options, Prober(self._session))
         ranks = [entry.name for entry in in_order()]
         chosen: dict[str, Found] = {}
         for found in sorted(self.found, key=lambda found: (ranks.index(found.property), found.number)):
             chosen.setdefault(_family(found), found)
-        opinion = SecondOpinion(self.options)
         fleeting: list[Counterexample] = []
         try:
             for found in list(chosen.values())[:_EXPLAINED]:
                 family = _family(found)
                 same = [other.case for other in self.found if _family(other) == family]
-                example = self.confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+                example = self._example(confirmation, found, same)
                 self._explained.add(family)
                 if any((example.property, example.case) == (other.property, other.case) for other in self.counterexamples):
                     continue  # two properties met the same fault
                 if not example.reproduced:
                     fleeting.append(example)
                     continue
-                note = opinion.on(example) if not self.counterexamples else ""
+                note = self._what_references_say(example) if not self.counterexamples else ""
                 self.counterexamples.append(self._with_file(example, note))
                 if len(self.counterexamples) == _REPORTED:
                     break
         finally:
-            opinion.close()
             self._keep_fleeting(fleeting)
+
+    def _example(self, confirmation: Confirmation, found: Found, same: list[str]) -> Counterexample:
+        if self._plain is not None and found.property == "plain_script":
+            note = "it is right when its host calls it: it depends on more than its operands"
+            return Counterexample(found.case, found.property, found.sentence, found.case, self._plain.finding, notes=(note,))
+        return confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
+
+    def _what_references_say(self, example: Counterexample) -> str:
+        """Return in a sentence what the first reference says on a counterexample's case."""
+        reference = next((one for one in self._references.all if one.name != "exact"), None)
+        if reference is None:
+            return ""
+        try:
+            if not self._references.loaded(reference, _OPINION) or reference.session is None:
+                return ""
+            session = reference.session
+            session.fresh() if session.dead or session.on_the_way else None
+            question = Trial(session.kernel, Case.parse(example.case).with_(layouts=(PLAIN, PLAIN), calls=1))
+            session.submit([question], ())
+            death = session.collect().death
+        except (CannotLoad, ReferenceLost, ValueError):
+            return ""
+        if death is not None:
+            return f"{reference.name} does not survive this case itself: {death}"
+        consult(question, reference.name, question)
+        if question.reference_faults:
+            return f"{reference.name} is wrong on this case, too: {question.reference_faults[0].sentence}"
+        return f"{reference.name} gives the expected result" if question.theirs and example.finding is not None else ""
 
     def _keep_fleeting(self, fleeting: list[Counterexample]) -> None:
         """Report what was not seen again where there is nothing better; else mention it: the fault that was seen is likely its cause."""
@@ -215,11 +252,13 @@ class Verification:
                     Counterexample(found.case, found.property, found.sentence, found.case, file=self._files.get(found.case, ""))
                 )
 
+    # The report.
+
     def _report(self, interrupted: bool, seconds: float) -> Report:
         verdict, sentence = self._verdict(interrupted)
         return Report(
             verdict, self.options, self.statistics, tuple(self.counterexamples), tuple(self.reference_faults), self.started, sentence,
-            seconds, tuple(self.warnings), self.reason, environment(),
+            seconds, tuple(self.warnings), self.reason, environment(), tuple(self._apart.values()),
         )  # fmt: skip
 
     def _verdict(self, interrupted: bool) -> tuple[str, str]:
@@ -230,11 +269,10 @@ class Verification:
             return INTERRUPTED, "interrupted: nothing was refuted so far"
         if self.failed is not None:
             return (USAGE if self.failed.kind == "usage" else INCONCLUSIVE), self.failed.sentence
-        if not sum(
-            statistics.judged[name] for name in ("exact_on_integers", "within_error_bound", "special_values", "matches_reference")
-        ) and not (self.options.properties and sum(statistics.judged.values())):
-            return INCONCLUSIVE, "nothing could be tested: the kernel supports none of the problems that were tried"
-        return VERIFIED, ""
+        if self._kernel is None:
+            return INCONCLUSIVE, "the campaign did not begin"
+        sentence = shortfall(self.options, self._kernel, statistics, finished=self._edges) or self._unsaid
+        return (INCONCLUSIVE, sentence) if sentence else (VERIFIED, "")
 
 
 def _family(found: Found) -> str:

@@ -93,7 +93,7 @@ def _complete(*kinds: str) -> Any:
     return complete
 
 
-_complete_target = _complete("kernels", "references", "mutants", "unusual")
+_complete_target = _complete("kernels", "references", "mutants", "unusual", "cheats")
 
 
 _SHARED = [
@@ -166,8 +166,23 @@ def _shared(command: Any) -> Any:
     shell_complete=_complete("dtypes"),
     help="float16, bfloat16, float32, float64 (default: float32,float64).",
 )
+@click.option(
+    "--domain",
+    default="",
+    metavar="LINE",
+    help="Which problems the kernel is for, as in 'strides=equal kernel=square channels=8n'; within what it declares.",
+)
+@click.option(
+    "--degenerate/--no-degenerate",
+    default=None,
+    help="Let problems with an extent of 0, or a kernel larger than the padded image, refute; or leave them out (default: apart).",
+)
 @click.option("--max-macs", type=Whole(), default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
 @click.option("--workers", default="1", callback=workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
+@click.option(
+    "--refuses", multiple=True, callback=_names, metavar="NAMES", help="Exceptions by which the kernel refuses problems (ValueError, ...)."
+)
+@click.option("--python", metavar="FILE", help="Call the kernel in this interpreter's environment, which needs NumPy alone.")
 @click.option("--isolation/--no-isolation", default=True, help="Run the kernel in processes of its own (no: in this one, for a debugger).")
 @click.option(
     "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."
@@ -289,10 +304,12 @@ def report(results: str, machine: str, factor: float | None, output: str) -> Non
 
 @main.command("list")
 @click.argument(
-    "what", required=False, type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "unusual", "suites"])
+    "what",
+    required=False,
+    type=click.Choice(["kernels", "references", "properties", "values", "layouts", "mutants", "unusual", "cheats", "suites"]),
 )
 def list_(what: str | None) -> None:
-    """Show what can be named: kernels, references, properties, values, layouts, suites, mutants, unusual kernels."""
+    """Show what can be named: kernels, references, properties, values, layouts, suites, mutants, unusual kernels, cheats."""
     from convverify.reporting.plain import show_registries
 
     show_registries(what)

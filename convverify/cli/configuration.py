@@ -116,9 +116,21 @@ def _checked(option: click.Option, value: Any) -> tuple[str, Any]:
         return ("" if isinstance(value, int) and not isinstance(value, bool) else "an integer"), value
     if isinstance(kind, Real):
         return ("" if isinstance(value, int | float) and not isinstance(value, bool) else "a number"), value
+    if option.name == "domain" and not isinstance(value, str):
+        return _domain(value) if isinstance(value, dict) else ("a line of text or a table", value)
     if option.name == "workers":
         return ("" if value == "auto" or (type(value) is int and value > 0) else 'a number from 1, or "auto"'), str(value)
     return ("" if isinstance(value, str) else "a string"), value
+
+
+def _domain(table: dict[str, Any]) -> tuple[str, Any]:
+    """Return a table of a domain's fields as the line of text that the option takes."""
+    from convverify.problems.domain import Domain
+
+    try:
+        return "", str(Domain.of(table))
+    except (TypeError, ValueError) as error:
+        return f"a domain ({error})", table
 
 
 def _check_ranges(file: Path, values: dict[str, Any]) -> None:

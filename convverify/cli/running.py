@@ -11,17 +11,16 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from convverify.api import judge_once, make_options, read_case
-from convverify.campaign.isolation.probing import Prober
+from convverify.api import make_options, read_case
 from convverify.campaign.options import Options
+from convverify.campaign.replaying import judge_once, what_says
 from convverify.campaign.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, WORSE, Report
 from convverify.campaign.statistics import Statistics
-from convverify.campaign.verification import Verification, environment
+from convverify.campaign.verification import Verification
 from convverify.cli import interruption
 from convverify.cli.failures import told_failure
 from convverify.cli.listening import Heard
 from convverify.generation import corpus
-from convverify.operands.case import Case
 from convverify.problems.dtypes import DEFAULT_DTYPES
 from convverify.problems.problem import Problem
 from convverify.problems.size import bytes_needed, too_large
@@ -30,6 +29,7 @@ from convverify.reporting import files, github
 from convverify.reporting.facts import header
 from convverify.reporting.plain import one_line, printable
 from convverify.reporting.terminal import TerminalProgress, show
+from convverify.targets import resolve
 
 
 def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, str | None], source: str = "") -> int:
@@ -79,7 +79,7 @@ def _run(heard: Heard, console: Console, source: str) -> Report:
         console.print(header(heard.options, source), highlight=False, soft_wrap=True, markup=False)
         progress = heard.listener = TerminalProgress(console, heard.options)
         try:
-            return Verification(heard.options, heard).run()
+            return Verification(heard.options, heard, resolve).run()
         finally:
             progress.close()
     finally:
@@ -175,26 +175,16 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
     try:
         parsed, history = read_case(case)
         _check_size(parsed.problem)
-        example, probe = judge_once(options, parsed, history)
+        report = judge_once(options, resolve, parsed, history)
+        for name in references:
+            other = replace(options, target=name, data_format=None, accuracy=None, properties=None)
+            console.print(what_says(other, resolve, parsed), highlight=False, soft_wrap=True, markup=False)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    for name in references:
-        console.print(_reference_says(options, parsed, name), highlight=False, soft_wrap=True, markup=False)
-    if example is None:
-        passed = ", ".join(name for name, was in probe.judged.items() if was)
+    if report.verdict == REFUTED:
+        show(replace(report, statistics=Statistics()), console)
+    else:
+        judged = ", ".join(name for name, count in report.statistics.judged.items() if count) if report.verdict == VERIFIED else ""
         console.print(f"[bold green]PASSES[/]  {escape(printable(str(parsed)))}", soft_wrap=True)
-        console.print(f"  judged: {passed or 'nothing: the kernel does not support it'}", soft_wrap=True)
-        return EXIT_STATUS[VERIFIED] if passed else 3
-    show(Report(REFUTED, options, Statistics(), (example,), started=probe.started, environment=environment()), console)
-    return EXIT_STATUS[REFUTED]
-
-
-def _reference_says(options: Options, case: Case, name: str) -> str:
-    plain = str(case.with_(layouts=("contiguous", "contiguous"), calls=1))
-    with Prober(replace(options, target=name, data_format=None, accuracy=None, properties=None)) as prober:
-        probe = prober.probe(
-            plain, properties=("completes", "shape", "exact_on_integers", "within_error_bound", "special_values"), timeout=60.0
-        )
-    if probe.died or probe.finding is not None:
-        return f"{name} is wrong on this case: {probe.died or (probe.finding.sentence if probe.finding else '')}"
-    return f"{name} is right on this case"
+        console.print(f"  judged: {judged or f'nothing: {report.sentence}'}", soft_wrap=True)
+    return report.exit_status

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from convverify.campaign.verification import environment
-from convverify.compare.conditions import announce_threads, same_threads
-from convverify.compare.contenders import TENSORFLOW, Contender, Thunk, contenders_of
+from convverify.compare import empty
+from convverify.compare.conditions import same_threads
+from convverify.compare.contenders import TENSORFLOW, Contender, contenders_of
 from convverify.compare.machine import Machine, measure_machine, measure_peaks
-from convverify.compare.memory import MemoryProbe
+from convverify.compare.memory import Peak, Weigher
+from convverify.compare.operands import Operands
 from convverify.compare.options import CompareOptions, Item, items_of
+from convverify.compare.plausible import refuse, too_fast
 from convverify.compare.results import Comparison, Measurement, Row
-from convverify.compare.timing import CallFailed, Samples, Spread, estimate, interleaved, rounds_for
-from convverify.compare.verified import Judged, Licence, Refutation, campaign, cases_of, digest, judge_item, still_right
-from convverify.judging.trial import told
+from convverify.compare.timing import Samples, Spread, estimate, interleaved, rounds_for
+from convverify.compare.turns import TurnFailed, Turns
+from convverify.compare.verified import Elsewhere, ItemJudge, Judged, Licence, Refutation, campaign, refutation_of
+from convverify.host.limits import unreadable
+from convverify.host.process import CannotLoad, Place
+from convverify.targets import Located, TargetError
 
 _NOISY = 0.2  # distance of the quartiles as a fraction of the median
 _MORE_PROCESSORS = 1.3  # times as many as allowed: a kernel does not keep to its threads
+_BEFORE = 0.05  # share of a time that is mentioned where it was used before the clock started
+_KEPT = 1 << 20  # bytes that are worth a remark
+_PATIENCE = 60.0  # seconds for one call, besides what a problem may take
+_EMPTY = "an empty call"
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,7 @@ class _Progress:
 
     right: dict[Item, Judged] = field(default_factory=dict)
     unsupported: dict[Item, str] = field(default_factory=dict)
-    memory: dict[Item, int | None] = field(default_factory=dict)
-    licence: Licence | None = None
+    memory: dict[Item, Peak | None] = field(default_factory=dict)
     refutation: Refutation | None = None
 
 
@@ -61,32 +68,46 @@ class Runner:
         self.options, self.listener = options, listener
         self.items = items_of(options)
         self.warnings: list[str] = []
-        if TENSORFLOW in sys.modules:
-            self._warn("tensorflow was loaded before, and may use another number of threads")
-        announce_threads(options.thread_count)
-        self.contenders = contenders_of(options)
-        self._state = {contender.kernel.name: _Progress() for contender in self.contenders}
+        patience = _PATIENCE + options.max_time
+        self.contenders = contenders_of(options, patience)
+        threads = options.thread_count
+        self._empty = Contender(Located(_EMPTY, Place(empty.__name__, "call")), threads, patience)
+        self._weighers = {
+            contender.name: Weigher(Contender(contender.located, threads, patience, is_weighed=True))
+            for contender in self.contenders
+            if not contender.is_variant
+        }
+        self._state = {contender.name: _Progress() for contender in self.contenders if not contender.is_variant}
         self.rows: list[Row] = []
         self.machine: Machine | None = None
-        self._elsewhere: dict[str, Any] = {}
+        self._elsewhere: dict[str, Elsewhere] = {}
 
     def run(self) -> Comparison:
-        """Do it all.  Raises ReferenceUnavailable where TensorFlow is asked for and cannot be loaded."""
+        """Do it all.
+
+        Raises ReferenceUnavailable where TensorFlow is asked for and cannot be loaded, TargetError or TypeError for another kernel.
+        """
         interrupted = False
+        everybody = (*self.contenders, self._empty, *(weigher.contender for weigher in self._weighers.values()))
         try:
-            self._campaigns()
-            self._load()
-            with same_threads(self.options.thread_count):
+            with unreadable():
+                for contender in everybody:
+                    contender.start()
+                self._campaigns()
+                self._load(everybody)
                 self._verify()
                 self._time()
         except KeyboardInterrupt:
             interrupted = True
+        finally:
+            for contender in everybody:
+                contender.close()
         licences = tuple(
             Licence(name, state.right, state.unsupported, state.refutation, self._elsewhere.get(name))
             for name, state in self._state.items()
         )
         refuted = {licence.name for licence in licences if licence.refutation}
-        rows = tuple(_without(row, refuted, self.options.against) for row in self.rows)
+        rows = self._plausible(tuple(_without(row, refuted, self.options.against) for row in self.rows))
         self.warnings += noise(rows)
         names = tuple(contender.name for contender in self.contenders)
         return Comparison(self.options, names, licences, rows, self.machine, interrupted, tuple(self.warnings), environment())
@@ -96,34 +117,44 @@ class Runner:
         dtypes = tuple(dict.fromkeys(item.problem.dtype for item in self.items))
         for number, contender in enumerate(chosen if self.options.check_examples else [], start=1):
             self.listener(Step("checking", number, len(chosen), contender.name))
-            self._elsewhere[contender.name] = campaign(contender.kernel, self.options, dtypes)
+            self._elsewhere[contender.name] = campaign(contender.name, self.options, dtypes)
 
-    def _load(self) -> None:
-        if any(contender.name == TENSORFLOW for contender in self.contenders):
-            from convverify.references import tensorflow
-
-            self.listener(Step("loading", 1, 1, TENSORFLOW))
+    def _load(self, everybody: tuple[Contender, ...]) -> None:
+        for number, contender in enumerate(everybody, start=1):
+            self.listener(Step("loading", number, len(everybody), contender.name))
             try:
-                tensorflow.load()
-            except Exception as error:
-                raise ReferenceUnavailable(f"tensorflow cannot be had: {told(error)}") from None
+                contender.load()
+            except CannotLoad as error:
+                if _kernel_of(contender.name) == TENSORFLOW:
+                    raise ReferenceUnavailable(f"tensorflow cannot be had: {error}") from None
+                raise TargetError(f"target {contender.name!r}: {error}") from None
 
     def _verify(self) -> None:
-        with ExitStack() as stack:
-            threads = self.options.thread_count
-            probes = {name: stack.enter_context(MemoryProbe(name, threads)) for name in self._state}
-            for number, item in enumerate(self.items, start=1):
-                self.listener(Step("verifying", number, len(self.items), str(item)))
-                alive = tuple(contender for contender in self.contenders if not self._state[contender.kernel.name].refutation)
-                verdicts = judge_item(item, alive, self.options)
-                for name, refutation in verdicts.refuted.items():
-                    self._state[name].refutation = refutation
-                for name, reason in verdicts.unsupported.items():
-                    self._state[name].unsupported[item] = reason
-                for name, judged in verdicts.right.items():
-                    self._state[name].right[item] = judged
-                    if judged.problem == item.problem:
-                        self._state[name].memory[item] = probes[name].peak(item.problem)
+        for number, item in enumerate(self.items, start=1):
+            self.listener(Step("verifying", number, len(self.items), str(item)))
+            judge = ItemJudge(item, self.options)
+            for contender in self.contenders:
+                if contender.is_variant or self._state[contender.name].refutation:
+                    continue
+                self._note(contender.name, item, judge.judge(contender))
+
+    def _note(self, name: str, item: Item, outcome: Judged | Refutation | str) -> None:
+        state = self._state[name]
+        if isinstance(outcome, Refutation):
+            self._refute(name, outcome)
+        elif isinstance(outcome, str):
+            state.unsupported[item] = outcome
+        else:
+            state.right[item] = outcome
+            if outcome.problem == item.problem:
+                state.memory[item] = self._weighers[name].peak(item.problem)
+
+    def _refute(self, name: str, refutation: Refutation) -> None:
+        """Take a kernel out: nobody who comes later shall be disturbed by it."""
+        self._state[name].refutation = refutation
+        for contender in (*self.contenders, self._weighers[name].contender):
+            if _kernel_of(contender.name) == name:
+                contender.close()
 
     def _time(self) -> None:
         if all(self._state[name].refutation for name in self.options.kernels):
@@ -131,72 +162,85 @@ class Runner:
         dtypes = {item.problem.dtype for item in self.items}
         threads = self.options.thread_count
         self.listener(Step("measuring", 1, 1, "the machine"))
-        self.machine = measure_machine(dtypes, threads)
-        for number, item in enumerate(self.items, start=1):
-            self.listener(Step("timing", number, len(self.items), str(item)))
-            self.rows.append(self._row(item))
-            self.machine = self.machine.best(replace(self.machine, peaks=measure_peaks({item.problem.dtype})))
-        self.listener(Step("measuring", 1, 1, "the machine again"))
-        self.machine = self.machine.best(measure_machine(dtypes, threads))
+        with same_threads(threads):
+            self.machine = measure_machine(dtypes, threads)
+            for number, item in enumerate(self.items, start=1):
+                self.listener(Step("timing", number, len(self.items), str(item)))
+                self.rows.append(self._row(item))
+                self.machine = self.machine.best(replace(self.machine, peaks=measure_peaks({item.problem.dtype})))
+            self.listener(Step("measuring", 1, 1, "the machine again"))
+            self.machine = self.machine.best(measure_machine(dtypes, threads))
 
     def _row(self, item: Item) -> Row:
         """Time an item; whoever fails meanwhile, although it was right before, takes no more part."""
         while True:
             try:
                 return self._timed(item)
-            except CallFailed as failed:
-                name = _kernel_of(failed.name)
-                case = str(cases_of(self._state[name].right[item].problem, self.options.seed)[1])
-                sentence = f"a timed call raised {told(failed.__cause__ or failed)}; the first call did not"
-                self._state[name].refutation = Refutation("repeatable", case, sentence)
+            except TurnFailed as failed:
+                self._refute(_kernel_of(failed.name), refutation_of(failed, self.options))
 
     def _timed(self, item: Item) -> Row:
-        thunks: dict[str, Thunk] = {}
         chosen: dict[str, tuple[Contender, Judged]] = {}
-        values: dict[Any, Any] = {}
         for contender in self.contenders:
-            state = self._state[contender.kernel.name]
+            state = self._state[_kernel_of(contender.name)]
             judged = state.right.get(item)
-            if judged is None or state.refutation:
-                continue
-            if judged.problem not in values:
-                values[judged.problem] = cases_of(judged.problem, self.options.seed)[1].values()
-            thunks[contender.name] = contender.prepare(judged.problem, *values[judged.problem])
-            chosen[contender.name] = contender, judged
-        values.clear()
-        estimates = {name: estimate(name, thunk) for name, thunk in thunks.items()}
-        samples = interleaved(thunks, estimates, rounds_for(estimates, self.options.rounds, self.options.max_time)) if thunks else {}
-        thunks.clear()
-        for name, (contender, judged) in chosen.items():
-            self._judge_again(contender, judged, samples[name])
-        scaled = {name: _scaled(one, item.problem.macs / chosen[name][1].problem.macs) for name, one in samples.items()}
-        reference = scaled.get(self.options.against)
-        measurements = tuple(self._measurement(item, *chosen[name], one, reference) for name, one in scaled.items())
+            if judged is not None and not state.refutation:
+                chosen[contender.name] = contender, judged
+        samples = self._samples(item, chosen) if chosen else {}
+        empty = Spread.of(samples[_EMPTY].seconds) if _EMPTY in samples else None
+        measured: dict[str, Samples] = {}
+        for name, (_, judged) in chosen.items():
+            one = samples[name].less(empty) if empty is not None and judged.problem == item.problem else samples[name]
+            measured[name] = one.times(item.problem.macs / judged.problem.macs)
+        reference = measured.get(self.options.against)
+        measurements = tuple(self._measurement(item, *chosen[name], one, empty, reference) for name, one in measured.items())
         unsupported = {name: state.unsupported[item] for name, state in self._state.items() if item in state.unsupported}
         return Row(item, measurements, unsupported)
 
-    def _measurement(self, item: Item, contender: Contender, judged: Judged, samples: Samples, reference: Samples | None) -> Measurement:
-        if samples.processors > _MORE_PROCESSORS * self.options.thread_count:
-            self._warn(f"{contender.name} used {samples.processors:.1f} processors on {self.options.thread_count} threads: {item}")
+    def _samples(self, item: Item, chosen: Mapping[str, tuple[Contender, Judged]]) -> dict[str, Samples]:
+        """Return samples of all, and of the empty call where the item's problem itself is timed."""
+        everybody = {name: (contender, judged.problem) for name, (contender, judged) in chosen.items()}
+        if any(problem == item.problem for _, problem in everybody.values()):
+            everybody[_EMPTY] = self._empty, item.problem
+        operands = {problem: Operands(problem) for _, problem in everybody.values()}
+        with ExitStack() as stack:
+            takers = {
+                name: stack.enter_context(Turns(contender, problem, operands[problem], judged=name != _EMPTY)).call
+                for name, (contender, problem) in everybody.items()
+            }
+            estimates = {name: estimate(take) for name, take in takers.items()}
+            rounds = rounds_for(estimates, self.options.rounds, self.options.max_time)
+            return interleaved(takers, {name: turn.seconds for name, turn in estimates.items()}, rounds)
+
+    def _measurement(
+        self, item: Item, contender: Contender, judged: Judged, samples: Samples, empty: Spread | None, reference: Samples | None
+    ) -> Measurement:
+        remarks, threads = [], self.options.thread_count
+        if samples.processors > _MORE_PROCESSORS * threads:
+            remarks.append(f"it used {samples.processors:.1f} processors, where it was given {threads}")
+        if samples.before > _BEFORE:
+            remarks.append(f"{100 * samples.before:.0f}% of its time was used on processors before the clock started, and counts")
+        needed = None if contender.is_variant else self._state[contender.name].memory.get(item)
+        if needed is not None and needed.kept > max(needed.bytes / 2, _KEPT):
+            remarks.append(f"{needed.kept / 2**20:.1f} MiB of its memory are kept since a call on a small problem")
+        if needed is not None and needed.doubt:
+            remarks.append(f"it needs {needed.bytes / 2**20:.1f} MiB at least: {needed.doubt}")
         return Measurement(
             contender.name, judged.problem, samples, Spread.of(samples.seconds),
             Spread.of(samples.ratios(reference)) if reference else None,
-            judged.error, judged.fraction, judged.difference, judged.norm,
-            None if contender.is_variant else self._state[contender.kernel.name].memory.get(item),
+            judged.error, judged.fraction, judged.difference, judged.norm, None if needed is None else needed.bytes,
+            empty if judged.problem == item.problem else None, tuple(remarks), contender.kernel.accuracy,
         )  # fmt: skip
 
-    def _judge_again(self, contender: Contender, judged: Judged, samples: Samples) -> None:
-        """Withdraw the licence of a kernel whose timed calls ended with a wrong result."""
-        result = np.asarray(contender.result(samples.last)).transpose(contender.kernel.result_axes)
-        if digest(result) == judged.digest:
-            return
-        refutation = still_right(contender.kernel, judged.problem, self.options.seed, result)
-        if refutation is not None:
-            self._state[contender.kernel.name].refutation = refutation
-
-    def _warn(self, sentence: str) -> None:
-        if len(self.warnings) < 20:
-            self.warnings.append(sentence)
+    def _plausible(self, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        """Return the rows without what no direct algorithm can do; the machine is measured once more before anybody is refused."""
+        machine = self.machine
+        if machine is None:
+            return rows
+        if any(too_fast(row, one, machine) for row in rows for one in row.measurements):
+            with same_threads(self.options.thread_count):
+                machine = self.machine = machine.best(measure_machine({row.item.problem.dtype for row in rows}, self.options.thread_count))
+        return tuple(refuse(row, machine, self.options.against) for row in rows)
 
 
 def noise(rows: tuple[Row, ...]) -> list[str]:
@@ -217,8 +261,3 @@ def _without(row: Row, refuted: set[str], reference: str) -> Row:
 def _kernel_of(name: str) -> str:
     """Return the kernel that a contender calls."""
     return TENSORFLOW if name.startswith(f"{TENSORFLOW} ") else name
-
-
-def _scaled(samples: Samples, factor: float) -> Samples:
-    """Return samples of a smaller problem extrapolated by multiply-adds, without the result, which is not needed any more."""
-    return replace(samples, seconds=tuple(seconds * factor for seconds in samples.seconds), last=None)

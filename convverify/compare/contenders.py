@@ -1,4 +1,4 @@
-"""Contenders: who takes part in a comparison, and how each is called when it is timed.
+"""Contenders: who takes part in a comparison, each with a host of its own that stands still while it is another's turn.
 
 TensorFlow takes part twice: with arrays converted to tensors at each call and the result converted back, as someone calls it who has
 arrays, and with tensors ready, as someone does who has nothing else.
@@ -6,84 +6,125 @@ arrays, and with tensors ready, as someone does who has nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-import numpy as np
-import numpy.typing as npt
-
+from convverify.compare.conditions import environment
 from convverify.compare.options import CompareOptions
-from convverify.judging.kernel import Kernel
-from convverify.problems.problem import Problem
-from convverify.targets import find_kernel
+from convverify.host.process import Host, Place
+from convverify.host.standing import Tree
+from convverify.judging.kernel import Kernel, kernel_of
+from convverify.targets import Located, locate
 
-Array: TypeAlias = npt.NDArray[Any]
-Thunk: TypeAlias = Callable[[], Any]
 TENSORFLOW = "tensorflow"
 READY = "tensorflow ready"
+_FRUGAL = {"MALLOC_MMAP_THRESHOLD_": str(1 << 16), "MALLOC_TRIM_THRESHOLD_": str(1 << 16)}  # what is freed goes back to the system
 
 
-@dataclass(frozen=True)
 class Contender:
-    """One way of calling a kernel: `prepare` takes x (NHWC) and w (HWIO) and returns what is timed.
+    """A kernel in a host.
 
-    `result` turns what the call returned into an array in the kernel's own order of axes.
+    `patience` is how many seconds one call may take.  Who is timed is called where users call it, in a process of its own: in a forked one,
+    the threads of OpenMP and Numba do not run.  Who is weighed is forked, so that it has never been called.
     """
 
-    name: str
-    kernel: Kernel
-    prepare: Callable[[Problem, Array, Array], Thunk]
-    result: Callable[[Any], Any]
-    is_reference: bool = False
+    def __init__(
+        self, located: Located, threads: int, patience: float, *, is_reference: bool = False, is_weighed: bool = False,
+    ) -> None:  # fmt: skip
+        self.located, self.name = located, located.name
+        self.patience, self.is_reference = patience, is_reference
+        variables: Mapping[str, str] = environment(threads) | (_FRUGAL if is_weighed else {})
+        self.host = Host(located.place, environment=variables, forks=is_weighed)
+        self._kernel: Kernel | None = None
+        self._tree: Tree | None = None
+        self._running = False
 
     @property
     def is_variant(self) -> bool:
         """Whether this is another way of calling a kernel that takes part already."""
         return self.name == READY
 
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel, which is loaded."""
+        assert self._kernel is not None
+        return self._kernel
 
-def contenders_of(options: CompareOptions) -> tuple[Contender, ...]:
-    """Return who takes part, the reference first; TensorFlow is not loaded yet.
+    @property
+    def tree(self) -> Tree:
+        """The host's processes."""
+        if self._tree is None or self._tree.root != self.host.root:
+            self._tree = Tree(self.host.root)
+        return self._tree
+
+    @property
+    def forks(self) -> bool:
+        """Whether a fresh kernel costs a fork, not a start."""
+        return bool(self.host.described.get("forks"))
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is a framework that ships as a reference."""
+        return self.located.place.prepare is not None
+
+    def start(self) -> None:
+        """Begin to load the kernel."""
+        self.host.start()
+
+    def load(self) -> None:
+        """Wait until the kernel is loaded, and let it stand still.  Raises CannotLoad, TypeError or ValueError, in one sentence."""
+        self.host.ready(float("inf"))
+        located = self.located
+        try:
+            self._kernel = kernel_of(self.host.described, located.name, data_format=located.data_format, accuracy=located.accuracy)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"target {located.name!r}: {error}") from None
+        self.tree.halt()
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Let the host go on, in this context."""
+        if self._running:
+            yield
+            return
+        self.tree.go_on()
+        self._running = True
+        try:
+            yield
+        finally:
+            self._running = False
+            if self.host.root:
+                self.tree.halt()
+
+    def fresh(self) -> None:
+        """See to it that the kernel has never been called."""
+        with self.going_on():
+            self.host.fresh()
+
+    def close(self) -> None:
+        """End the host, and give its memory back."""
+        if self.host.root:
+            self.tree.go_on()
+            self.host.close()
+        mapping = self.host.mapping
+        mapping.release(mapping.slot(0)[0], mapping.slot(1)[1])
+
+
+def contenders_of(options: CompareOptions, patience: float) -> tuple[Contender, ...]:
+    """Return who takes part, the reference first; nothing is loaded yet.
 
     Raises TargetError, in one sentence, for a target that cannot be had.
     """
-    found: dict[str, Contender] = {}
+    found: list[Contender] = []
     for target in dict.fromkeys((options.against, *options.kernels)):
-        kernel, is_reference = find_kernel(target), target == options.against
+        located = locate(target)
+        places = {target: located}
         if target == TENSORFLOW:
-            found[target] = Contender(target, kernel, _converted, _itself, is_reference)
-            found[READY] = Contender(READY, kernel, _ready, lambda tensor: tensor.numpy(), is_reference)
-        else:
-            found[target] = Contender(target, kernel, partial(_plain, kernel), _itself, is_reference)
-    return tuple(found.values())
-
-
-def _itself(value: Any) -> Any:
-    return value
-
-
-def _plain(kernel: Kernel, problem: Problem, x: Array, w: Array) -> Thunk:
-    operands = (np.ascontiguousarray(array.transpose(axes)) for array, axes in zip((x, w), kernel.axes, strict=True))
-    return partial(kernel.function, *operands, **kernel.arguments(problem))
-
-
-def _converted(problem: Problem, x: Array, w: Array) -> Thunk:
-    conv2d = _conv2d(problem)
-    return lambda: conv2d(x, w).numpy()
-
-
-def _ready(problem: Problem, x: Array, w: Array) -> Thunk:
-    from convverify.references import tensorflow
-
-    tf = tensorflow.load()
-    return partial(_conv2d(problem), tf.constant(x), tf.constant(w))
-
-
-def _conv2d(problem: Problem) -> Callable[..., Any]:
-    """Return tf.nn.conv2d with a problem's parameters: what one would write, without the checks of our reference."""
-    from convverify.references import tensorflow
-
-    conv2d: Callable[..., Any] = tensorflow.load().nn.conv2d
-    return partial(conv2d, strides=problem.strides, padding=problem.tf_padding, dilations=problem.dilations)
+            module, prepare = located.place.place, located.place.prepare
+            places = {
+                TENSORFLOW: Located(TENSORFLOW, Place(module, "on_arrays", prepare)),
+                READY: Located(READY, Place(module, "on_tensors", prepare, (module, "tensor"))),
+            }
+        is_reference = target == options.against
+        found += [Contender(place, options.thread_count, patience, is_reference=is_reference) for place in places.values()]
+    return tuple(found)

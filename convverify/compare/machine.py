@@ -6,7 +6,7 @@ import itertools
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,19 @@ class Machine:
     """The processor's name, the threads in use, and the best figures seen: operations a second by dtype, and bytes a second.
 
     `bandwidth` counts each byte of a copy twice, read and written, and no others (as STREAM does: McCalpin 1995).  float16 and bfloat16
-    have the peak of float32, in which the kernels sum them.
+    have the peak of float32, in which the kernels sum them.  `ceilings` are what the processors of all threads would reach if they did
+    nothing else: operations a processor second, times the threads.
     """
 
     processor: str
     threads: int
     peaks: dict[str, float]
     bandwidth: float
+    ceilings: dict[str, float] = field(default_factory=dict)
+
+    def ceiling(self, dtype: str) -> float:
+        """Return the operations a second that a direct algorithm in the dtype cannot exceed."""
+        return max(self.peak(dtype), self.ceilings.get(accumulator(dtype), 0.0))
 
     def peak(self, dtype: str) -> float:
         """Return the operations a second of a matrix product in the dtype."""
@@ -39,8 +45,11 @@ class Machine:
 
     def best(self, other: Machine) -> Machine:
         """Return the better of two measurements of the same machine."""
-        peaks = {dtype: max(peak, other.peaks.get(dtype, 0.0)) for dtype, peak in self.peaks.items()}
-        return replace(self, peaks=peaks, bandwidth=max(self.bandwidth, other.bandwidth))
+        peaks, ceilings = (
+            {dtype: max(value, theirs.get(dtype, 0.0)) for dtype, value in mine.items()}
+            for mine, theirs in ((self.peaks, other.peaks), (self.ceilings, other.ceilings))
+        )
+        return replace(self, peaks=peaks, bandwidth=max(self.bandwidth, other.bandwidth), ceilings=ceilings)
 
 
 def accumulator(dtype: str) -> str:
@@ -50,31 +59,39 @@ def accumulator(dtype: str) -> str:
 
 def measure_machine(dtypes: set[str], threads: int, seconds: float = _SECONDS) -> Machine:
     """Measure this machine; BLAS is to be set to `threads` threads by the caller."""
-    return Machine(processor_name(), threads, measure_peaks(dtypes, seconds), _bandwidth(threads, seconds))
+    products = _products(dtypes, seconds)
+    peaks, ceilings = ({dtype: pair[number] * (threads if number else 1) for dtype, pair in products.items()} for number in (0, 1))
+    return Machine(processor_name(), threads, peaks, _bandwidth(threads, seconds), ceilings)
 
 
 def measure_peaks(dtypes: set[str], seconds: float = 0.0) -> dict[str, float]:
     """Measure matrix products alone; in no time at all, two of each."""
-    return {dtype: _peak(dtype, seconds) for dtype in sorted({accumulator(dtype) for dtype in dtypes})}
+    return {dtype: pair[0] for dtype, pair in _products(dtypes, seconds).items()}
 
 
-def _best(function: Callable[[], Any], seconds: float) -> float:
-    """Return the shortest time of a call, of as many as fit into some seconds: noise only ever adds."""
+def _products(dtypes: set[str], seconds: float) -> dict[str, tuple[float, float]]:
+    """Return the operations of a matrix product in a second, and in a second of one processor."""
+    return {dtype: _product(dtype, seconds) for dtype in sorted({accumulator(dtype) for dtype in dtypes})}
+
+
+def _best(function: Callable[[], Any], seconds: float) -> tuple[float, float]:
+    """Return the shortest time of a call, and its shortest processor time, of as many as fit into some seconds: noise only ever adds."""
     function()
-    best, end = float("inf"), time.perf_counter() + seconds
+    best, least, end = float("inf"), float("inf"), time.perf_counter() + seconds
     while True:
-        start = time.perf_counter()
+        processor, start = time.process_time(), time.perf_counter()
         function()
         now = time.perf_counter()
-        best = min(best, now - start)
+        best, least = min(best, now - start), min(least, time.process_time() - processor)
         if now > end:
-            return best
+            return best, least
 
 
-def _peak(dtype: str, seconds: float) -> float:
+def _product(dtype: str, seconds: float) -> tuple[float, float]:
     values = np.linspace(-1.0, 1.0, _ORDER * _ORDER).astype(numpy_dtype(dtype)).reshape(_ORDER, _ORDER)
     other, product = values.T.copy(), np.empty_like(values)
-    return 2.0 * _ORDER**3 / _best(lambda: np.matmul(values, other, out=product), seconds)
+    best, least = _best(lambda: np.matmul(values, other, out=product), seconds)
+    return 2.0 * _ORDER**3 / best, 2.0 * _ORDER**3 / least
 
 
 def _bandwidth(threads: int, seconds: float) -> float:
@@ -85,7 +102,7 @@ def _bandwidth(threads: int, seconds: float) -> float:
     def copy(piece: slice) -> None:
         target[piece] = source[piece]
 
-    return 2.0 * _COPIED / _best(lambda: run_pieces(copy, pieces, threads), seconds)
+    return 2.0 * _COPIED / _best(lambda: run_pieces(copy, pieces, threads), seconds)[0]
 
 
 def processor_name() -> str:

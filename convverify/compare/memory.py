@@ -1,75 +1,130 @@
-"""Peak extra memory of one call: what it needs besides its operands and its result, measured in a process that has not called it before.
+"""Peak memory of a call, weighed by the judge from outside: what a host holds beyond operands and result, in the same way for all.
 
-On Linux it is the rise of the resident set's high-water mark (proc(5), VmHWM) above what was resident before the call, less the result: it
-counts NumPy's arrays, what compiled code and TensorFlow allocate, and buffers that a kernel keeps for later calls.  It does not
-count memory that is allocated and never touched, or freed before by the warming up and used again; it is exact to about a MiB.
-Elsewhere there is no figure.
+The kernel has not been called before, and operands are random.  First it is called on a small problem: what it keeps from then on (what
+is imported, compiled and started, and buffers for later calls) counts.  Then it is called on the problem, and what its processes hold is
+read every millisecond, and their high-water mark at the end: resident memory, what its children do not share with it, and files that lie
+in memory.  What is allocated and never touched does not count; it is exact to about a MiB.  Linux alone says all this.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
-import select
-import subprocess
 import sys
-import time
-from types import TracebackType
+from dataclasses import dataclass
+from pathlib import Path
 
-from convverify.campaign.isolation.processes import kill
+import numpy as np
+
+from convverify.compare.contenders import Contender
+from convverify.compare.reduction import reduced
+from convverify.compare.turns import TurnFailed, Turns
+from convverify.host.process import Host
+from convverify.host.standing import descendants
+from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
-_PATIENCE = 60.0  # seconds for one answer
+_SMALL = 1 << 12  # multiply-adds
+_EXACT = 1 << 20  # bytes to which the system's figures are exact
+_IN_MEMORY = ("/memfd:", "/dev/shm/")  # where files lie in memory, as links in /proc/PID/fd tell
 
 
-class MemoryProbe:
-    """A process that loads one kernel, and forks a child for each problem, which calls it."""
+@dataclass(frozen=True)
+class Peak:
+    """Bytes that a call on a problem needs at its peak, those of them that the kernel has kept since a call on a small problem, and why it
+    may have needed more than was seen, or ""."""
 
-    def __init__(self, target: str, threads: int) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._buffer = b""
-        if sys.platform == "linux":
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "convverify.compare.memory_probe", target, str(threads)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
-            )  # fmt: skip
+    bytes: int
+    kept: int
+    doubt: str = ""
 
-    def __enter__(self) -> MemoryProbe:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._process is not None:
-            kill(self._process)
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    stream.close()
-            self._process = None
+class Weigher:
+    """Weighs calls of a contender whose host is there for this alone."""
 
-    def peak(self, problem: Problem) -> int | None:
-        """Return the bytes that a call on the problem needs at its peak, or None where that could not be measured."""
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
+    def __init__(self, contender: Contender) -> None:
+        self.contender = contender
+        self._kept = 0
+
+    def peak(self, problem: Problem) -> Peak | None:
+        """Return what a call on a problem needs; None where that cannot be measured."""
+        contender = self.contender
+        if sys.platform != "linux":
             return None
         try:
-            process.stdin.write(f"{problem}\n".encode())
-            process.stdin.flush()
-            answer = self._line(process.stdout.fileno())
-        except OSError:
+            if contender.forks or not contender.is_shipped:
+                contender.fresh()
+                self._kept = 0  # a framework that ships is not started again for each problem: what it has kept, it keeps
+            with Turns(contender, reduced(problem, _SMALL)) as turns:
+                scales = Scales(contender.host)
+                turns.call()
+                self._kept = max(self._kept, scales.weigh())
+            with Turns(contender, problem) as turns:
+                scales = Scales(contender.host)
+                turns.call(watch=scales.watch)
+                scales.watch()
+        except TurnFailed:
             return None
-        if answer is None:
-            self.__exit__(None, None, None)  # it hangs, or is gone: the answers of further problems would be those of this one
-            return None
-        bytes_: int | None = json.loads(answer)
-        return bytes_
+        result = int(np.prod(problem.output_shape)) * numpy_dtype(problem.dtype).itemsize
+        return Peak(max(0, self._kept + scales.most - result), self._kept, scales.doubt)
 
-    def _line(self, descriptor: int) -> bytes | None:
-        end = time.monotonic() + _PATIENCE
-        while b"\n" not in self._buffer:
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, end - time.monotonic()))
-            data = os.read(descriptor, 65536) if ready else b""
-            if not data:
-                return None
-            self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line
+
+class Scales:
+    """Weighs a host with all that it has started, against what it weighed at first."""
+
+    def __init__(self, host: Host) -> None:
+        self._root, self._shared = host.root, host.file
+        self._known = descendants(host.root)
+        self._doubts = dict[str, None]()
+        for pid in self._known:
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")  # the high-water mark begins anew: proc(5)
+        self._empty, self._most_known = self._now(), 0
+        self.most = 0
+
+    @property
+    def doubt(self) -> str:
+        """Why it may have held more than was seen, or ""."""
+        return " and ".join(self._doubts) and f"{' and '.join(self._doubts)}, while it was weighed once a millisecond"
+
+    def weigh(self) -> int:
+        """Return the bytes that have come since."""
+        return sum(self._now()) - sum(self._empty)
+
+    def watch(self) -> None:
+        """Weigh it, and note the most so far, the marks of high water included."""
+        known, others = self._now()
+        mark, _ = self._now("VmHWM")
+        self._most_known = max(self._most_known, known)
+        if mark < self._most_known - _EXACT:
+            self._doubts["the mark of its peak was taken back"] = None
+        self.most = max(self.most, max(known, mark) + others - sum(self._empty))
+
+    def _now(self, field: str = "VmRSS") -> tuple[int, int]:
+        """Return what processes hold that were there at first, and what others do, and files in memory."""
+        known = others = 0
+        for pid in descendants(self._root):
+            if pid in self._known:
+                known += _sum(f"/proc/{pid}/status", field)
+            else:
+                self._doubts["it started processes"] = None
+                others += _sum(f"/proc/{pid}/smaps_rollup", "Private_Clean", "Private_Dirty")
+            others += self._files_in_memory(pid)
+        return known, others
+
+    def _files_in_memory(self, pid: int) -> int:
+        total = 0
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    status = os.stat(entry.path)
+                    if os.readlink(entry.path).startswith(_IN_MEMORY) and status.st_ino != self._shared:
+                        total += status.st_blocks * 512
+        return total
+
+
+def _sum(path: str, *fields: str) -> int:
+    """Return the sum of some fields of a file of proc(5), in bytes; 0 where the process is gone."""
+    with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(tuple(f"{field}:" for field in fields)))
+    return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections.abc import Callable
 
@@ -10,7 +9,6 @@ from convverify.problems.problem import Problem
 
 _FIRST = 1 << 15  # multiply-adds of the first problem that a kernel is tried on
 _GROWTH = 8
-_TIMES = 2  # of which the shorter one counts: a machine that is busy with something else is no reason for a smaller problem
 _SIGNIFICANT = 0.01  # of the time allowed: what takes as long as this tells, if roughly, how long more takes
 _HOPELESS = 300.0  # times the time allowed: beyond doubt, however roughly it is known (threads on a busy machine: a hundred times too long)
 _GRACE = 2.0  # times the time allowed: a problem that was called, and took no longer, need not be made smaller
@@ -39,17 +37,16 @@ def _extent(problem: Problem, name: str, axis: int, outputs: int) -> int:
     return extents[bisect_left(extents, outputs, key=lambda extent: problem.with_(**{name: extent}).output_shape[axis])]
 
 
-def affordable(call: Callable[[Problem], None], problem: Problem, longest: float, wanted: float) -> Problem:
+def affordable(call: Callable[[Problem], float], problem: Problem, longest: float, wanted: float) -> Problem:
     """Return what one can time of a problem: all of it where a call takes `longest` seconds at most, else what takes about `wanted`.
 
-    `call` calls the kernel on a problem of that kind.  Small problems are tried first, so that none is begun whose end nobody can
-    wait for.
+    `call` calls the kernel on a problem of that kind, a few times, and returns the least seconds of a call, the first one aside.  Small
+    problems are tried first, so that none is begun whose end nobody can wait for.
     """
     macs, before = max(_FIRST, reduced(problem, 1).macs), (0, 0.0)
     while True:
         trial = reduced(problem, macs)
-        call(trial)
-        seconds = min(_seconds(call, trial) for _ in range(_TIMES))
+        seconds = call(trial)
         if trial == problem and seconds <= _GRACE * longest:
             return problem
         each = max(seconds - before[1], 1e-9) / max(1, trial.macs - before[0])  # what a multiply-add costs, a call's fixed cost aside
@@ -59,9 +56,3 @@ def affordable(call: Callable[[Problem], None], problem: Problem, longest: float
             return problem if whole <= longest else reduced(problem, max(1, int(wanted / each)))
         before = (trial.macs, seconds)
         macs *= _GROWTH
-
-
-def _seconds(call: Callable[[Problem], None], problem: Problem) -> float:
-    start = time.perf_counter()
-    call(problem)
-    return time.perf_counter() - start

@@ -22,7 +22,8 @@ class Measurement:
     """One kernel on one item.
 
     `problem` is what was timed; where it is not the item's, seconds were extrapolated by multiply-adds.  `samples` are seconds of the
-    item's problem; `ratio` is the spread of the ratios to the reference in the same rounds.  None stands for what was not measured.
+    item's problem, without those of an empty call; `ratio` is the spread of the ratios to the reference in the same rounds; `empty` is the
+    spread of the empty call that was taken off.  None stands for what was not measured.
     """
 
     name: str
@@ -35,6 +36,14 @@ class Measurement:
     difference: float | None = None
     norm: float | None = None
     memory: int | None = None
+    empty: Spread | None = None
+    remarks: tuple[str, ...] = ()
+    accuracy: str = "elementwise"
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether more was taken off than is left: then the time is known roughly."""
+        return self.empty is not None and self.seconds.median < self.empty.median
 
     def is_extrapolated(self, item: Item) -> bool:
         """Return whether a smaller problem was timed."""
@@ -43,11 +52,12 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Row:
-    """One item: what was measured, and why the others were not."""
+    """One item: what was measured, why the others were not, and whose time was refused, and why."""
 
     item: Item
     measurements: tuple[Measurement, ...]
     unsupported: Mapping[str, str]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def operations(self) -> int:
@@ -93,14 +103,15 @@ class Comparison:
 
     @property
     def exit_status(self) -> int:
-        """0: all kernels are right on all problems; 1: one is not; 3: the reference is not, or nothing was timed; 130: interrupted."""
+        """0: all kernels are right on all problems; 1: one is not; 3: the reference is not, a time is refused, or nothing was timed; 130:
+        interrupted."""
         refuted = [licence.name for licence in self.licences if licence.refutation is not None]
         if self.interrupted:
             return 130
         if any(name != self.reference for name in refuted):
             return 1
         timed = any(one.name in self.options.kernels for row in self.rows for one in row.measurements)
-        return 3 if refuted or not timed else 0
+        return 3 if refuted or not timed or any(row.refused for row in self.rows) else 0
 
     def to_json(self) -> str:
         """Return everything as JSON text; its `schema` number changes when a field changes its meaning.  Seconds, bytes, operations."""
@@ -126,6 +137,7 @@ class Comparison:
             "suite": row.item.suite, "group": row.item.group, "layer": layer.name, "count": layer.count, "source": layer.source,
             "problem": str(layer.problem), "operations": row.operations, "operations_per_byte": row.intensity,
             "measurements": [self._measurement(row, one) for one in row.measurements], "unsupported": dict(row.unsupported),
+            "refused": dict(row.refused),
         }  # fmt: skip
 
     def _measurement(self, row: Row, one: Measurement) -> dict[str, Any]:
@@ -138,6 +150,8 @@ class Comparison:
             "processors_used": one.samples.processors,
             "relative_error": one.error, "error_fraction": one.fraction, "difference_norm": one.difference,
             "reference_norm": one.norm, "peak_extra_memory": one.memory,
+            "empty_call": dataclasses.asdict(one.empty) if one.empty else None, "share_before_the_clock": one.samples.before,
+            "is_rough": one.is_rough, "remarks": list(one.remarks),
         }  # fmt: skip
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from convverify.compare.options import LEAST_ROUNDS
+from convverify.compare.turns import Turn
 
-_SAMPLE = 0.005  # seconds that a sample takes at least: many calls of what is quick
-_LEAD = 0.05  # seconds: what is quicker is called once more before each sample, to have its own data in the caches
+_SAMPLE = 0.005  # seconds of calls in a round: several of what is quick,
+_MOST = 4  # at the most
+_WARMED = 0.05  # seconds: what is quicker is called once more before each call, to have its own data in the caches
+Take = Callable[[bool], Turn]  # a call, after one that warms up where that is wanted
 
 
 @dataclass(frozen=True)
@@ -39,95 +40,75 @@ class Spread:
 
 @dataclass(frozen=True)
 class Samples:
-    """Seconds of one call, a sample for each round; how many calls each is the mean of, and processor seconds for each second.
-
-    `last` is what the last call returned.
-    """
+    """Seconds of one call, a sample for each round; how many calls each is the median of; processor seconds for each second; and the share
+    of the seconds that were used before the clock started."""
 
     seconds: tuple[float, ...]
     calls: int
     processors: float
-    last: Any = None
+    before: float = 0.0
 
     def ratios(self, other: Samples) -> tuple[float, ...]:
         """Return the ratios to another's samples of the same rounds."""
         return tuple(mine / theirs for mine, theirs in zip(self.seconds, other.seconds, strict=False))
 
+    def less(self, empty: Spread) -> Samples:
+        """Return the samples without the cost of an empty call; what is left is no less than that is known to."""
+        least = max(empty.high - empty.low, 1e-9)
+        return replace(self, seconds=tuple(max(seconds - empty.median, least) for seconds in self.seconds))
+
+    def times(self, factor: float) -> Samples:
+        """Return the samples of a smaller problem extrapolated."""
+        return replace(self, seconds=tuple(seconds * factor for seconds in self.seconds))
+
 
 @dataclass
-class _Counter:
-    """What one thunk has used so far, in seconds."""
-
-    seconds: list[float]
-    processor: float = 0.0
-    wall: float = 0.0
+class _Taken:
+    seconds: list[float] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
 
 
-class CallFailed(Exception):
-    """A call that was to be timed has raised an exception, its cause."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+def calls_of(estimate: float) -> int:
+    """Return how many calls a sample is the median of."""
+    return max(1, min(_MOST, round(_SAMPLE / max(estimate, 1e-7))))
 
 
-def rounds_for(estimates: Mapping[str, float], rounds: int, max_time: float) -> int:
+def rounds_for(estimates: Mapping[str, Turn], rounds: int, max_time: float) -> int:
     """Return how many rounds fit into `max_time` seconds: `rounds` at most, three at least."""
-    each = sum(_calls(estimate) * estimate + (estimate if estimate < _LEAD else 0.0) for estimate in estimates.values())
+    each = sum(calls_of(turn.seconds) * turn.cost for turn in estimates.values())
     return max(LEAST_ROUNDS, min(rounds, int(max_time / max(each, 1e-9))))
 
 
-def _calls(estimate: float) -> int:
-    return max(1, round(_SAMPLE / max(estimate, 1e-7)))
+def estimate(take: Take) -> Turn:
+    """Return a call like those that will be timed, after some that warm up."""
+    best = min((take(False), take(False)), key=lambda turn: turn.seconds)
+    for _ in range(2):
+        if best.seconds > _WARMED:
+            break
+        best = take(True)
+    return best
 
 
-def interleaved(thunks: Mapping[str, Callable[[], Any]], estimates: Mapping[str, float], rounds: int) -> dict[str, Samples]:
-    """Time all thunks in rounds; `estimates` are seconds of a call, from earlier ones, which have warmed them up.
+def interleaved(takers: Mapping[str, Take], estimates: Mapping[str, float], rounds: int) -> dict[str, Samples]:
+    """Time all in rounds; `estimates` are seconds of a call, from earlier ones, which have warmed them up.
 
     From round to round the order is rotated by one place, and every other round runs backwards, so that nobody always follows the same.
-    Raises CallFailed, from what a thunk raises.
     """
-    names = list(thunks)
-    calls = {name: _calls(estimates[name]) for name in names}
-    counters = {name: _Counter([]) for name in names}
-    last: dict[str, Any] = {}
+    names = list(takers)
+    taken = {name: _Taken() for name in names}
     with _without_collection():
         for number in range(rounds):
             for name in _order(names, number):
-                thunk, counter = thunks[name], counters[name]
-                last[name] = None  # what the kernel returned before goes back to the allocator first
-                try:
-                    if estimates[name] < _LEAD:
-                        thunk()
-                    processor, start = time.process_time(), time.perf_counter()
-                    for _ in range(calls[name] - 1):
-                        thunk()
-                    last[name] = thunk()
-                    wall = time.perf_counter() - start
-                except (Exception, SystemExit) as error:
-                    raise CallFailed(name) from error
-                counter.processor += time.process_time() - processor
-                counter.wall += wall
-                counter.seconds.append(wall / calls[name])
-    return {
-        name: Samples(tuple(counter.seconds), calls[name], counter.processor / counter.wall, last[name])
-        for name, counter in counters.items()
-    }
+                turns = [takers[name](estimates[name] < _WARMED) for _ in range(calls_of(estimates[name]))]
+                taken[name].turns += turns
+                taken[name].seconds.append(float(np.median([turn.seconds for turn in turns])))
+    return {name: _samples(one, calls_of(estimates[name])) for name, one in taken.items()}
 
 
-def estimate(name: str, thunk: Callable[[], Any]) -> float:
-    """Return the seconds of a call, after one that warms up.  Raises CallFailed, from what the thunk raises."""
-    best = float("inf")
-    try:
-        thunk()
-        for _ in range(3):
-            start = time.perf_counter()
-            thunk()
-            best = min(best, time.perf_counter() - start)
-            if best > _LEAD:
-                break
-    except (Exception, SystemExit) as error:
-        raise CallFailed(name) from error
-    return best
+def _samples(taken: _Taken, calls: int) -> Samples:
+    wall = sum(turn.seconds for turn in taken.turns)
+    processor, before = (sum(getattr(turn, name) for turn in taken.turns) for name in ("processor", "before"))
+    return Samples(tuple(taken.seconds), calls, processor / wall, before / wall)
 
 
 def _order(names: list[str], number: int) -> list[str]:

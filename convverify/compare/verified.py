@@ -1,12 +1,13 @@
 """Who may be timed: a kernel that is right, by the properties of `check`, on every problem that is to be timed.
 
-On each problem two pairs of operands are judged, one of integers, exactly, and the one that is timed afterwards, by its error bound.
-A short campaign of `check` goes before.  What it refutes lies elsewhere, so that it is shown, and does not forbid the timing.
+On each problem two pairs of operands are judged, one of integers, exactly, and one of reals, by its error bound; what timed calls return
+is judged besides.  A short campaign of `check` goes before.  What it refutes lies elsewhere, so that it is shown, and does not forbid the
+timing.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,21 +15,26 @@ from functools import cached_property
 import numpy as np
 
 from convverify.campaign.report import INTERRUPTED
-from convverify.compare.contenders import Array, Contender
+from convverify.compare.contenders import Contender
+from convverify.compare.operands import Array
 from convverify.compare.options import CompareOptions, Item
 from convverify.compare.reduction import affordable
+from convverify.compare.turns import TurnFailed, Turns
+from convverify.judging.findings import Finding
 from convverify.judging.kernel import Kernel
-from convverify.judging.properties import judge
-from convverify.judging.trial import Finding, Trial
+from convverify.judging.observation import records_of
+from convverify.judging.properties import judge, prepare
+from convverify.judging.script import Arena, NoRoom
+from convverify.judging.trial import Trial
 from convverify.operands.case import Case
-from convverify.problems.dtypes import numpy_dtype
+from convverify.operations.error_bounds import elementwise_bound
+from convverify.operations.forward import convolve
 from convverify.problems.problem import Problem
 
 _PROPERTIES = ("completes", "shape", "dtype", "inputs_unchanged", "in_bounds", "exact_on_integers", "within_error_bound")
 _CAMPAIGN_TIME = 10.0  # seconds
 _LONGEST = 4.0  # calls that must fit into the time for a problem: a slower kernel gets a smaller problem,
 _WANTED = 2.0  # of which as many rounds take this part of that time
-TIMED_STYLE = "normal"
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,13 @@ class Elsewhere:
 class Judged:
     """A kernel that is right on a problem: the problem (smaller than the item's where the kernel is too slow), norm of the error as a
     fraction of the norm of the exact result, worst error as a fraction of the bound (None where the bound says nothing), norm of the
-    difference to the reference and the reference's own norm (None without one), and a digest of the result."""
+    difference to the reference and the reference's own norm (None without one)."""
 
     problem: Problem
     error: float = 0.0
     fraction: float | None = None
     difference: float | None = None
     norm: float | None = None
-    digest: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,12 @@ class SharedCase(Case):
         return self._values
 
 
-def campaign(kernel: Kernel, options: CompareOptions, dtypes: tuple[str, ...]) -> Elsewhere:
-    """Run the short campaign of `check`, against exact arithmetic, in processes of its own."""
+def campaign(name: str, options: CompareOptions, dtypes: tuple[str, ...]) -> Elsewhere:
+    """Run the short campaign of `check`, against exact arithmetic."""
     from convverify.api import verify
 
     report = verify(
-        kernel.name, references=("exact",), max_examples=options.check_examples, max_time=_CAMPAIGN_TIME, seed=options.seed, dtypes=dtypes
+        name, references=("exact",), max_examples=options.check_examples, max_time=_CAMPAIGN_TIME, seed=options.seed, dtypes=dtypes
     )  # fmt: skip
     if report.verdict == INTERRUPTED:
         raise KeyboardInterrupt
@@ -100,123 +105,122 @@ def campaign(kernel: Kernel, options: CompareOptions, dtypes: tuple[str, ...]) -
     return Elsewhere(report.verdict, report.statistics.cases, refutation)
 
 
-@dataclass(frozen=True)
-class ItemVerdicts:
-    """What came of all kernels on one item."""
+@dataclass
+class _Right:
+    """A case, and what is right on it, which is computed once for all kernels."""
 
-    right: Mapping[str, Judged]
-    unsupported: Mapping[str, str]
-    refuted: Mapping[str, Refutation]
+    case: Case
+
+    @cached_property
+    def _float64(self) -> tuple[Array, Array]:
+        x, w = self.case.values()
+        return x.astype(np.float64), w.astype(np.float64)
+
+    @cached_property
+    def expected(self) -> Array:
+        return convolve(self.case.problem, *self._float64)
+
+    @cached_property
+    def bound(self) -> Array:
+        x, w = (np.abs(array) for array in self._float64)
+        return elementwise_bound(self.case.problem, convolve(self.case.problem, x, w), x, w)
+
+    def trial(self, kernel: Kernel) -> Trial:
+        """Return a trial of a kernel on the case."""
+        trial = Trial(kernel, self.case)
+        trial.expected = self.expected
+        if self.case.stage == "rounding":
+            trial.elementwise_bound = self.bound
+        return trial
 
 
-def judge_item(item: Item, contenders: tuple[Contender, ...], options: CompareOptions) -> ItemVerdicts:
-    """Judge every kernel that declares what the problem needs, the reference first."""
-    right: dict[str, Judged] = {}
-    unsupported: dict[str, str] = {}
-    refuted: dict[str, Refutation] = {}
-    trials: dict[Problem, list[Trial]] = {}
-    reference: Array | None = None
-    for contender in contenders:
-        if contender.is_variant:
-            continue
-        kernel, name = contender.kernel, contender.name
+class ItemJudge:
+    """Judges kernels on one item, the reference first."""
+
+    def __init__(self, item: Item, options: CompareOptions) -> None:
+        self.item, self.options = item, options
+        self._right: dict[Problem, list[_Right]] = {}
+        self._reference: Array | None = None
+
+    def judge(self, contender: Contender) -> Judged | Refutation | str:
+        """Return what a kernel got right, what refutes it, or why it does not support the item."""
+        item, kernel = self.item, contender.kernel
         if not kernel.explores(item.problem):
-            unsupported[name] = "its signature does not declare what the problem needs"
-            continue
-        problem = affordable_problem(kernel, item.problem, options)
-        if problem not in trials:
-            trials[problem] = [Trial(kernel, case) for case in cases_of(problem, options.seed)]
-        outcome = _judge(kernel, trials[problem])
-        if isinstance(outcome, Refutation):
-            refuted[name] = outcome
-        elif isinstance(outcome, str):
-            unsupported[name] = outcome
-        else:
-            result, error, fraction = outcome
-            if contender.is_reference and problem == item.problem:
-                reference = result
-            known = reference if problem == item.problem else None
-            difference, norm = (None, None) if known is None else (_norm(result, known), _norm(known))
-            right[name] = Judged(problem, error, fraction, difference, norm, digest(result))
-    return ItemVerdicts(right, unsupported, refuted)
+            return "its signature does not declare what the problem needs"
+        try:
+            problem = affordable_problem(contender, item.problem, self.options)
+        except TurnFailed as failed:
+            return refutation_of(failed, self.options)
+        trial = Trial(kernel, Case(problem))
+        for right in self._right.setdefault(problem, [_Right(case) for case in cases_of(problem, self.options.seed)]):
+            trial = right.trial(kernel)
+            outcome = _judge(contender, trial)
+            if outcome is not None:
+                return outcome
+        result = trial.first_values
+        assert result is not None
+        if contender.is_reference and problem == item.problem:
+            self._reference = result
+        known = self._reference if problem == item.problem else None
+        difference, norm = (None, None) if known is None else (_norm(result, known), _norm(known))
+        relative = _norm(result, trial.expected) / max(_norm(trial.expected), np.finfo(np.float64).tiny)
+        fraction = trial.accuracy().fraction if np.isfinite(trial.bound).any() else None
+        return Judged(problem, relative, fraction, difference, norm)
+
+
+def _judge(contender: Contender, trial: Trial) -> Refutation | str | None:
+    """Have a case carried out and judge it: what refutes the kernel, why it does not support the problem, or None where it is right."""
+    host = contender.host
+    arena = Arena(host.mapping, host.next_slot)
+    try:
+        prepare(trial, arena, _PROPERTIES)
+        script = json.dumps({"cases": [trial.plan.to_json()]}).encode()
+        with contender.going_on():
+            reply = host.collect(host.submit(script), lambda case, step: contender.patience)
+        if reply.death is not None:
+            return Refutation("completes", str(trial.case), str(reply.death))
+        trial.take(next(iter(records_of(reply.records, [len(trial.plan.steps)])), None))
+    except NoRoom:
+        return "its operands and results do not fit the memory that is shared"
+    finally:
+        arena.reset()
+    _, finding = judge(trial, _PROPERTIES)
+    if trial.first.unsupported:
+        text = trial.first.error.text if trial.first.error else ""
+        return "the kernel raises NotImplementedError" + (f": {text}" if text else "")
+    if finding is None and not trial.answered:
+        finding = Finding("completes", f"the kernel {trial.first.failure or trial.first.nonsense}")
+    return Refutation(finding.property, str(trial.case), finding.sentence) if finding is not None else None
 
 
 def cases_of(problem: Problem, seed: int) -> tuple[Case, Case]:
-    """Return the cases that a kernel is judged on: integers, and the operands that are timed."""
-    return SharedCase(problem, "integers", seed=seed), SharedCase(problem, TIMED_STYLE, seed=seed)
+    """Return the cases that a kernel is judged on: integers, and reals."""
+    return SharedCase(problem, "integers", seed=seed), SharedCase(problem, "normal", seed=seed)
 
 
-def _judge(kernel: Kernel, shared: list[Trial]) -> Refutation | str | tuple[Array, float, float | None]:
-    """Judge a kernel on both cases: what refutes it, why it does not support the problem, or its result, the norm of its error, and
-    the fraction of the bound."""
-    trial = shared[0]
-    for other in shared:
-        trial = _like(other, kernel)
-        _, finding = judge(trial, _PROPERTIES)
-        error = trial.first.error
-        if isinstance(error, KeyboardInterrupt):  # a trial catches whatever is raised while the kernel runs
-            raise error
-        if trial.first.unsupported:
-            return "the kernel raises NotImplementedError" + (f": {error}" if str(error) else "")
-        if finding is None and not trial.answered:
-            finding = Finding("completes", f"the kernel raised {type(error).__name__}")
-        if finding is not None:
-            return Refutation(finding.property, str(trial.case), finding.sentence)
-    assert trial.first_values is not None
-    judged = bool(np.isfinite(trial.bound).any())
-    relative = _norm(trial.first_values, trial.expected) / max(_norm(trial.expected), np.finfo(np.float64).tiny)
-    return trial.first_values, relative, trial.accuracy().fraction if judged else None
+def refutation_of(failed: TurnFailed, options: CompareOptions) -> Refutation:
+    """Return a timed call that went wrong as a refutation: on a case of the kind, as the operands themselves cannot be had again."""
+    return Refutation(failed.property, str(cases_of(failed.problem, options.seed)[1]), failed.sentence)
 
 
-def _like(trial: Trial, kernel: Kernel) -> Trial:
-    """Return a trial of another kernel on the same case, for which what is right is not computed again."""
-    if trial.kernel is kernel:
-        return trial
-    other = Trial(kernel, trial.case)
-    other.expected = trial.expected
-    if trial.case.stage == "rounding":
-        other.elementwise_bound = trial.elementwise_bound
-    return other
-
-
-def still_right(kernel: Kernel, problem: Problem, seed: int, result: Array) -> Refutation | None:
-    """Judge what a timed call returned, in NHWC order, where it is not the result that was judged before, bit for bit."""
-    trial = Trial(kernel, cases_of(problem, seed)[1])
-    if result.shape != problem.output_shape:
-        return Refutation(
-            "shape", str(trial.case), f"a timed call returned an array of shape {result.shape}, where {problem.output_shape} is right"
-        )
-    wrong = int(trial.wrong_elements(result).sum())
-    if not wrong:
-        return None
-    return Refutation(
-        "repeatable", str(trial.case), f"a timed call returned {wrong} wrong elements of {result.size}; the first call returned none"
-    )
-
-
-def affordable_problem(kernel: Kernel, problem: Problem, options: CompareOptions) -> Problem:
+def affordable_problem(contender: Contender, problem: Problem, options: CompareOptions) -> Problem:
     """Return the problem, or a smaller one where a call would take too long.
 
-    A kernel that raises an exception on small problems gets the whole one, for the verification to say what is wrong.
+    A kernel that is wrong, or raises an exception, on small problems gets the whole one, for the verification to say what is wrong.
+    Raises TurnFailed where the kernel crashes, or does not return.
     """
 
-    def call(smaller: Problem) -> None:
-        dtype = numpy_dtype(smaller.dtype)
-        kernel(
-            np.ones(smaller.x_shape, dtype).transpose(kernel.axes[0]), np.ones(smaller.w_shape, dtype).transpose(kernel.axes[1]), smaller
-        )
+    def seconds(smaller: Problem) -> float:
+        with Turns(contender, smaller) as turns:
+            turns.call()
+            return min(turns.call().seconds for _ in range(2))
 
     try:
-        return affordable(call, problem, options.max_time / _LONGEST, options.max_time / (_WANTED * options.rounds))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+        return affordable(seconds, problem, options.max_time / _LONGEST, options.max_time / (_WANTED * options.rounds))
+    except TurnFailed as failed:
+        if failed.property == "completes":
+            raise
         return problem
-
-
-def digest(result: Array) -> bytes:
-    """Return a digest of the bits of a result."""
-    return hashlib.blake2b(np.ascontiguousarray(result).view(np.uint8).data, digest_size=16).digest()
 
 
 def _norm(result: Array, reference: Array | None = None) -> float:

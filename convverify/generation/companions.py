@@ -12,23 +12,21 @@ from convverify.judging.kernel import Kernel
 from convverify.operands.case import Case
 from convverify.operands.layouts import Choices
 from convverify.operands.placing import random_bits
-from convverify.problems.problem import Problem
+from convverify.problems.problem import Problem, is_degenerate
 
 Array = npt.NDArray[Any]
 
 
 def companion(case: Case, kernel: Kernel, salt: int = 0) -> Case:
     """Return another case close to `case`, decided by its seed: the same shapes with other values, strides, padding, dilations or
-    dtype, or a larger, smaller or empty neighbour, within what the kernel's signature declares."""
+    dtype, or a larger or smaller neighbour, within the kernel's domain; a degenerate one at most beside a degenerate one."""
     bits = int(random_bits((case.seed + 0x5DEECE66D * (salt + 1)) & (2**64 - 1), 1)[0])
     choices = Choices(bits)
-    for _ in range(4):
+    domain = kernel.domain if is_degenerate(case.problem) and choices.below(2) else kernel.domain.ordinary
+    for _ in range(8):
         change = _CHANGES[choices.below(len(_CHANGES))]
-        try:
-            problem = kernel.restrict(change(case.problem, choices))
-        except ValueError:
-            continue
-        if problem != case.problem and problem.macs <= max(4 * case.problem.macs, 4096):
+        problem = domain.restrict(change(case.problem, choices))
+        if problem is not None and problem != case.problem and problem.macs <= max(4 * case.problem.macs, 4096):
             return Case(problem, "integers", seed=choices.below(2**20))
     return Case(case.problem, "integers", seed=choices.below(2**20))
 
@@ -62,10 +60,6 @@ def _larger_batch(p: Problem, choices: Choices) -> Problem:
     return p.with_(batch=p.batch + 1 + choices.below(3))
 
 
-def _empty_batch(p: Problem, choices: Choices) -> Problem:
-    return p.with_(batch=0)
-
-
 def _more_channels(p: Problem, choices: Choices) -> Problem:
     return p.with_(in_channels=p.in_channels + p.groups, out_channels=p.out_channels + choices.below(2) * p.groups)
 
@@ -85,7 +79,7 @@ def _other_dtype(p: Problem, choices: Choices) -> Problem:
 
 
 _CHANGES: tuple[Callable[[Problem, Choices], Problem], ...] = (
-    _other_values, _other_strides, _other_padding, _other_dilations, _larger_image, _smaller_image, _larger_batch, _empty_batch,
+    _other_values, _other_strides, _other_padding, _other_dilations, _larger_image, _smaller_image, _larger_batch,
     _more_channels, _fewer_channels, _other_kernel_size, _other_dtype,
 )  # fmt: skip
 

@@ -8,26 +8,47 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+from convverify.generation.budget import fit_budget
 from convverify.generation.strategies import EDGES
 from convverify.judging.kernel import Kernel
 from convverify.operands.case import Case
 from convverify.operands.fills import styles
 from convverify.operands.layouts import PLAIN, layouts
-from convverify.problems.problem import Padding, Problem
+from convverify.problems.domain import Domain
+from convverify.problems.problem import Padding, Problem, is_degenerate
 
+_FIRST = 150  # ordinary cases before the degenerate ones
 _PADDINGS: tuple[Padding, ...] = ("VALID", "SAME", ((1, 0), (0, 1)), ((2, 3), (0, 1)), ((0, 1), (4, 2)))
 
 
-def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterator[Case]:
-    """Yield the cases of the table that the kernel's signature declares and the budget allows, each once."""
+def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int, *, degenerate: bool | None = None) -> Iterator[Case]:
+    """Yield the cases of the table that the kernel's domain and the budget allow, each once: the simplest ordinary
+    problems, degenerate ones, then all others.
+
+    A problem outside of the domain stands for the one inside that is nearest.  `degenerate` True or False asks for one of the two alone.
+    """
+    ordinary = kernel.domain.ordinary
+    table = itertools.chain(_table(ordinary, dtypes, max_macs), _placed_and_filled(ordinary, dtypes, max_macs))
+    if degenerate is not True:
+        yield from itertools.islice(table, _FIRST)
+    if degenerate is not False and kernel.domain.degenerate:
+        yield from _table(kernel.domain, dtypes, max_macs, degenerate=True)
+    if degenerate is not True:
+        yield from table
+
+
+def _table(domain: Domain, dtypes: Sequence[str], max_macs: int, degenerate: bool = False) -> Iterator[Case]:
+    """Yield a case of integers on each problem, and one of another style and layout on every other."""
     seen: set[Problem] = set()
     exact = ("integers", "long_integers", "cancelling_integers")  # all elements differ: no fault hides behind equal ones
     others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
     names = [name for name in layouts.names() if name != PLAIN]
     number = 0
-    for problem in itertools.chain(_basics(), _degenerate(), _crossed(), _conventional(), _channels(), _tails(), _deep(), _long()):
-        problem = kernel.restrict(problem).with_(dtype=dtypes[number % len(dtypes)])
-        if problem in seen or problem.macs > max_macs:
+    for wanted in itertools.chain(_basics(), _small(), _crossed(), _conventional(), _channels(), _tails(), _steps(), _deep(), _long()):
+        if is_degenerate(wanted) != degenerate:
+            continue
+        problem = _inside(domain, wanted.with_(dtype=dtypes[number % len(dtypes)]), max_macs)
+        if problem is None or problem in seen or problem.macs > max_macs or is_degenerate(problem) != degenerate:
             continue
         seen.add(problem)
         number += 1
@@ -35,24 +56,32 @@ def corner_cases(kernel: Kernel, dtypes: Sequence[str], max_macs: int) -> Iterat
         if number % 2 == 0 and problem.macs < 1 << 16:
             placed = names[number // 2 % len(names)], names[number // 6 % len(names)]
             yield Case(problem, others[number // 2 % len(others)], placed if number % 4 else (PLAIN, PLAIN), seed=number + (number << 3))
-    plain = kernel.restrict(Problem(2, 5, 6, 4, 3, 2, 6, strides=(1, 2), padding="SAME", groups=2))
-    small = kernel.restrict(Problem(1, 4, 1, 3, 2, 1, 1))
+
+
+def _inside(domain: Domain, wanted: Problem, max_macs: int) -> Problem | None:
+    """Return the problem of the domain nearest to the one wanted, cheap enough where it is another; None where there is none."""
+    problem = domain.restrict(wanted)
+    return problem if problem is None or problem is wanted else fit_budget(problem, max_macs, domain=domain)
+
+
+def _placed_and_filled(domain: Domain, dtypes: Sequence[str], max_macs: int) -> Iterator[Case]:
+    """Yield every layout and every style on a few problems."""
+
+    def inside(*wanted: Problem) -> list[Problem]:
+        found = (_inside(domain, problem, max_macs) for problem in wanted)
+        return list(dict.fromkeys(problem for problem in found if problem is not None and problem.macs <= max_macs))
+
+    plain = Problem(2, 5, 6, 4, 3, 2, 6, strides=(1, 2), padding="SAME", groups=2)
+    small = Problem(1, 4, 1, 3, 2, 1, 1)
     for dtype in dtypes:
-        for number, name in enumerate(names):
-            for base in (plain, small):
+        for number, name in enumerate(name for name in layouts.names() if name != PLAIN):
+            for problem in inside(plain, small):
                 for placed in ((name, PLAIN), (PLAIN, name)):
-                    if base.macs <= max_macs:
-                        yield Case(base.with_(dtype=dtype), exact[number % 2], placed, seed=number << 3)
-    for base, seeds in (
-        (plain, 2),
-        (small.with_(in_channels=40), 1),
-        (Problem(1, 3, 4), 6),
-        (Problem(1, 4, 5, strides=(2, 3)), 6),
-        (Problem(2, 2, 9, kernel_width=3), 6),
-    ):
-        for number, name in enumerate(styles.names() if base.macs <= max_macs else ()):
-            for seed in range(seeds):
-                yield Case(kernel.restrict(base).with_(dtype=dtypes[seed % len(dtypes)]), name, seed=number + 8 * seed)
+                    yield Case(problem.with_(dtype=dtype), ("integers", "long_integers")[number % 2], placed, seed=number << 3)
+    plainest = (Problem(1, 3, 4), Problem(1, 4, 5, strides=(2, 3)), Problem(2, 2, 9, kernel_width=3))
+    for problems, seeds in ((inside(plain), 2), (inside(small.with_(in_channels=40)), 1), (inside(*plainest), 6)):
+        for problem, (number, name), seed in itertools.product(problems, enumerate(styles.names()), range(seeds)):
+            yield Case(problem.with_(dtype=dtypes[seed % len(dtypes)]), name, seed=number + 8 * seed)
 
 
 def _basics() -> Iterator[Problem]:
@@ -72,7 +101,8 @@ def _basics() -> Iterator[Problem]:
     yield Problem(2, 6, 6, 1, 1, 1, 1, strides=(2, 2))
 
 
-def _degenerate() -> Iterator[Problem]:
+def _small() -> Iterator[Problem]:
+    """What is small beside the kernel, the strides or the pads, down to nothing."""
     for padding in _PADDINGS:
         yield Problem(0, 4, 5, 2, 3, 2, 3, padding=padding)
         yield Problem(1, 1, 1, 2, 3, 3, 2, padding=padding)
@@ -174,6 +204,15 @@ def _tails() -> Iterator[Problem]:
     for size in (6, 10, 12, 20, 24, 48, 96):
         yield Problem(1, 3, size + 1, size, 1, 2, size + 2)
         yield Problem(1, size, size, 2, 3, 3, 2, padding="SAME", strides=(2, 2))
+
+
+def _steps() -> Iterator[Problem]:
+    """Every small pair of strides, and of dilations, and some large ones."""
+    large = [(size, size) for size in (7, 8, 9, 12, 16, 17)]
+    for number, (down, across) in enumerate([*itertools.product(range(1, 7), repeat=2), *large]):
+        padding: Padding = "SAME" if number % 2 else "VALID"
+        yield Problem(1, down + 3, 2 * across + 2, 1, 3, 2, 2, strides=(down, across), padding=padding)
+        yield Problem(1, 2 * down + 2, across + 2, 2, 3, 2, 1, dilations=(down, across), padding=padding)
 
 
 def _deep() -> Iterator[Problem]:

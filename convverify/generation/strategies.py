@@ -12,55 +12,62 @@ generated from the output to the input.  Everything shrinks towards one image of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import reject
 from hypothesis import strategies as st
 
+from convverify.generation.budget import default_budget, fit_budget
 from convverify.judging.kernel import Kernel, make_kernel
 from convverify.operands.case import Case
 from convverify.operands.fills import styles
 from convverify.operands.layouts import PLAIN, layouts
+from convverify.problems.domain import Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
-from convverify.problems.problem import Padding, Pair, Problem
-
-DEFAULT_MACS = 1 << 18
+from convverify.problems.integers import Tuples
+from convverify.problems.problem import Padding, Pair, Problem, is_degenerate
 
 # Both sides of the sizes at which kernels cut tiles and vectors.
 EDGES = tuple(sorted({edge + step for edge in (8, 16, 32, 64, 128, 256) for step in (-1, 0, 1)}))
 _FOCUSES = (
     (), (), (), (), ("width",), ("height",), ("in_channels",), ("out_channels",), ("batch",), ("height", "width"),
     ("in_channels", "out_channels"), ("groups",), ("width", "out_channels"), ("width", "in_channels"), ("in_channels", "deep"),
-    ("kernel",), ("batch", "width"), ("groups", "out_channels"), ("height", "in_channels"), ("oversize",), ("oversize",),
-    ("batch", "out_channels"),
+    ("kernel",), ("batch", "width"), ("groups", "out_channels"), ("height", "in_channels"), ("batch", "out_channels"),
 )  # fmt: skip
 
 
 def problems(
     *,
+    domain: Domain | Mapping[str, Any] | str | None = None,
     strides: st.SearchStrategy[Pair] | None = None,
     padding: st.SearchStrategy[Padding] | Sequence[str] | None = None,
     dilations: st.SearchStrategy[Pair] | None = None,
     grouped: bool = True,
     dtypes: Sequence[str] = DEFAULT_DTYPES,
-    max_macs: int = DEFAULT_MACS,
+    max_macs: int | None = None,
     allow_empty: bool = True,
+    degenerate: bool | None = None,
 ) -> st.SearchStrategy[Problem]:
     """Return a strategy for problems: mostly small, with one or two extents on either side of 8, 16, 32, 64, 128 or 256.
 
     Parameters
     ----------
-    strides, dilations : strategies for pairs, vertical and horizontal (default: mostly 1 and 2, up to 7)
+    domain : which problems to draw, as a `Domain` or as what declares one (default: all)
+    strides, dilations : strategies for pairs, vertical and horizontal (default: mostly 1 and 2, up to 17)
     padding : a strategy, or a selection of "VALID", "SAME" and "EXPLICIT" (default: all three)
     grouped : whether to draw grouped and depthwise problems
     dtypes : names of the dtypes to draw from
-    max_macs : largest number of multiply-adds
-    allow_empty : whether to draw empty batches and kernels larger than the padded image
+    max_macs : largest number of multiply-adds, as far as the domain has problems that are so cheap (default: 2**18, or more where the
+        domain has none)
+    allow_empty : whether to draw degenerate problems: with an extent of 0, or a kernel larger than the padded image
+    degenerate : whether to draw these alone (True), or none (False); default: one in sixteen, where the domain has any
 
     Raises
     ------
     TypeError, ValueError
-        Naming the argument.
+        Naming the argument, and where the domain has no problem.
     """
     for name, value in (("strides", strides), ("dilations", dilations)):
         if value is not None and not isinstance(value, st.SearchStrategy):
@@ -70,50 +77,62 @@ def problems(
             raise ValueError(f"dtypes must be among {', '.join(FORMATS)}, not {dtype!r}")
     if not dtypes:
         raise ValueError("dtypes must name at least one dtype")
-    if max_macs < 1:
+    if max_macs is not None and max_macs < 1:
         raise ValueError(f"max_macs must be at least 1, not {max_macs}")
-    if padding is not None and not isinstance(padding, st.SearchStrategy):
-        unknown = [name for name in padding if name not in ("VALID", "SAME", "EXPLICIT")]
-        if unknown or not padding:
-            raise ValueError(f"padding must be a strategy or a selection of VALID, SAME and EXPLICIT, not {padding!r}")
-    return _problems(
-        strides if strides is not None else _STRIDES,
-        padding if isinstance(padding, st.SearchStrategy) else st.sampled_from(tuple(padding or ("VALID", "SAME", "EXPLICIT"))),
-        dilations if dilations is not None else _DILATIONS,
-        grouped,
-        st.sampled_from(tuple(dtypes)),
-        max_macs,
-        allow_empty,
-    )
+    named: Any = None if isinstance(padding, st.SearchStrategy) else padding
+    if named is not None and (not named or any(name not in ("VALID", "SAME", "EXPLICIT") for name in named)):
+        raise ValueError(f"padding must be a strategy or a selection of VALID, SAME and EXPLICIT, not {padding!r}")
+    bounds = Domain(dtypes=tuple(dtypes), padding=named, groups=None if grouped else 1, degenerate=allow_empty)
+    whole = Domain.of(domain).intersect(bounds)
+    if degenerate and not whole.degenerate:
+        raise ValueError(f"degenerate must not be True where the domain has no degenerate problem: {whole}")
+    if whole.restrict(Problem(1, 8, 8, 8, 3, 3, 8)) is None:
+        raise ValueError(f"the domain must have a problem to draw; none was found in {whole}")
+    budget = default_budget(whole) if max_macs is None else max_macs
+    plan = _Plan.of(whole, strides, padding if named is None else None, dilations, budget, degenerate)
+
+    @st.composite
+    def problems(draw: Any) -> Problem:  # without arguments: Hypothesis shows them, and the plan is long
+        return _drawn(draw, plan)
+
+    return problems()
 
 
-def _simplest_first(pairs: Sequence[Pair]) -> st.SearchStrategy[Pair]:
+def _simplest_first(pairs: Iterable[Sequence[int] | None]) -> st.SearchStrategy[Any]:
     """Draw one of the pairs, each as likely as another, and shrink towards the smallest."""
-    return st.sampled_from(sorted(pairs, key=lambda pair: (pair[0] * pair[1], pair)))
+    kept = [tuple(pair) for pair in pairs if pair is not None]
+    return st.sampled_from(sorted(kept, key=lambda pair: (pair[0] * pair[1], pair)))
 
 
-_KERNELS = _simplest_first((
+def _among(tuples: Tuples, table: Sequence[Pair]) -> st.SearchStrategy[Any]:
+    """Draw from a table as far as the domain has its pairs, and others in the place of those that it has not."""
+    return _simplest_first(tuples.listed or [tuples.pick(pair) for pair in table])
+
+
+def _squares(most: int) -> list[Pair]:
+    return [(down, across) for down in range(1, most + 1) for across in range(1, most + 1)]
+
+
+_KERNELS = (
     (1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (3, 3), (2, 2), (2, 2), (5, 5), (4, 4), (1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2),
     (3, 4), (4, 2), (1, 5), (5, 1), (2, 5), (5, 3), (4, 1), (1, 7), (5, 6),
     (7, 7),
-))  # fmt: skip
-_STRIDES = _simplest_first((
+)  # fmt: skip
+_STRIDES = 12 * (
     (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 2), (1, 2), (2, 1), (1, 2), (2, 1), (3, 3), (2, 3), (3, 1), (1, 3),
     (3, 2), (4, 4), (4, 1), (1, 5), (5, 2), (2, 4), (7, 3), (3, 6),
-))  # fmt: skip
-_DILATIONS = _simplest_first((
+) + (*_squares(8), (9, 9), (12, 12), (16, 16), (17, 17))  # fmt: skip
+_DILATIONS = 12 * (
     (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 1), (1, 2), (3, 3), (1, 3), (2, 3), (3, 1), (5, 2), (1, 6),
     (4, 4),
-))  # fmt: skip
-_UNDILATED = st.just((1, 1))
+) + (*_squares(6), (8, 8), (12, 12), (16, 16), (17, 17))  # fmt: skip
 _LARGE_KERNELS = st.sampled_from((5, 6, 7, 8, 9, 11, 13, 16, 17, 33, 40))
 _CONVENTIONAL = st.sampled_from((False, False, True))
-_USUAL_KERNELS = st.sampled_from((1, 1, 2, 3, 3, 3, 3, 4, 5, 7, 11))
+_USUAL_KERNELS = tuple((size, size) for size in (1, 1, 2, 3, 3, 3, 3, 4, 5, 7, 11))
 _USUAL_CHANNELS = st.sampled_from((1, 3, 4, 8, 16, 32, 3, 4, 8, 16, 2, 12, 24, 48, 64, 128))
 _USUAL_GROUPS = st.sampled_from((1, 1, 1, 1, "depthwise", 2, 4))
 _USUAL_IMAGE = st.one_of(st.integers(3, 20), st.sampled_from((6, 7, 8, 13, 14, 16, 27, 28, 32, 56)))
 _COIN = st.booleans()
-_SMALL = st.integers(1, 6)
 _CHANNELS = st.sampled_from((1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8))
 _BATCHES = st.sampled_from((1, 1, 1, 2, 2, 3, 4, 5, 8))
 _GROUPS = st.sampled_from((1, 1, 1, 1, 1, 2, 2, 3, 4, 6))
@@ -121,30 +140,92 @@ _PADS = st.sampled_from((0, 0, 1, 1, 2, 3, 4, 5, 9))
 _SLACK = st.integers(0, 6)
 _LARGE = st.one_of(st.sampled_from(EDGES), st.integers(5, 300))
 _DEEP = st.sampled_from((300, 511, 513, 640, 1000, 1025, 1027, 1030, 2049))
-_FOCUS = st.sampled_from(_FOCUSES)
 _THRIFT = st.sampled_from((3, 3, 2, 1, 0))
+_DEGENERATE = st.sampled_from((False,) * 15 + (True,))
+_EMPTY = ("kernel", "batch", "height", "in_channels", "kernel", "width", "out_channels")
+_EMPTIED = st.integers(0, len(_EMPTY) - 1)
+_TRIES = 20  # draws of one problem: what `where` asks for may be missed now and then
 
 
-@st.composite
-def _problems(
-    draw: Any, strides: Any, padding: Any, dilations: Any, grouped: bool, dtypes: Any, max_macs: int, allow_empty: bool
-) -> Problem:
-    if draw(_CONVENTIONAL):
-        usual = _UNDILATED if dilations is _DILATIONS else dilations
-        return fit_budget(_conventional(draw, strides, padding, usual, grouped, dtypes), max(1, max_macs >> draw(_THRIFT)), allow_empty)
-    focus = draw(_FOCUS)
-    kernel_height, kernel_width = draw(_KERNELS)
+@dataclass(frozen=True)
+class _Plan:
+    """What is drawn, as it follows from the domain once for all draws."""
+
+    domain: Domain
+    max_macs: int
+    degenerate: bool | None
+    focuses: st.SearchStrategy[tuple[str, ...]]
+    kernels: st.SearchStrategy[Pair]
+    usual_kernels: st.SearchStrategy[Pair]
+    strides: st.SearchStrategy[Pair]
+    dilations: st.SearchStrategy[Pair]
+    usual_dilations: st.SearchStrategy[Pair]
+    padding: st.SearchStrategy[Padding]
+    dtypes: st.SearchStrategy[str]
+    images: st.SearchStrategy[Pair] | None
+    outputs: st.SearchStrategy[int]
+    grouped: bool
+
+    @classmethod
+    def of(cls, domain: Domain, strides: Any, padding: Any, dilations: Any, max_macs: int, degenerate: bool | None) -> _Plan:
+        """Return the plan for a domain; strategies that are given take the place of our own."""
+        grouped = domain.groups.numbers is None or domain.groups.numbers.only != 1 or domain.groups.depthwise
+        fixed = {
+            "groups": not grouped, "kernel": domain.kernel.only, "batch": domain.batch.only, "in_channels": domain.in_channels.only,
+            "out_channels": domain.out_channels.only, "height": domain.image.listed, "width": domain.image.listed,
+        }  # fmt: skip
+        narrow = None not in (domain.batch.only, domain.in_channels.only, domain.out_channels.only)
+        return cls(
+            domain,
+            max_macs,
+            degenerate if domain.degenerate else False,
+            st.sampled_from([focus for focus in _FOCUSES if not any(fixed.get(name) for name in focus)]),
+            _among(domain.kernel, _KERNELS),
+            _among(domain.kernel, _USUAL_KERNELS),
+            strides if strides is not None else _among(domain.strides, _STRIDES),
+            dilations if dilations is not None else _among(domain.dilations, _DILATIONS),
+            dilations if dilations is not None else _among(domain.dilations, ((1, 1),)),
+            padding if padding is not None else st.sampled_from(domain.padding),
+            st.sampled_from(domain.dtypes),
+            _simplest_first(domain.image.listed) if domain.image.listed else None,
+            st.integers(1, 24 if narrow else 6),  # where little else varies, images do
+            grouped,
+        )
+
+
+def _drawn(draw: Any, plan: _Plan) -> Problem:
+    for _ in range(_TRIES):
+        drawn = _conventional(draw, plan) if draw(_CONVENTIONAL) else _unconventional(draw, plan)
+        problem = plan.domain.ordinary.restrict(drawn)
+        # Most problems are cheap, so that many can be tried.
+        budget = max(1, plan.max_macs >> draw(_THRIFT))
+        if problem is not None:
+            problem = fit_budget(problem, budget, domain=plan.domain.ordinary)
+        if plan.degenerate or (plan.degenerate is None and draw(_DEGENERATE)):
+            emptied = _emptied(problem or drawn, plan.domain, draw(_EMPTIED))
+            problem = emptied if plan.degenerate else emptied or problem
+        if problem is not None:
+            return problem
+    return reject()
+
+
+def _unconventional(draw: Any, plan: _Plan) -> Problem:
+    focus, domain = draw(plan.focuses), plan.domain
+    kernel = draw(plan.kernels)
     if "kernel" in focus:
-        kernel_width = draw(_LARGE_KERNELS)
-    stride, dilation = draw(strides), draw(dilations)
-    pads = draw(padding)
-    groups = draw(_GROUPS) if grouped else 1
+        kernel = domain.kernel.nearest((kernel[0], draw(_LARGE_KERNELS)), (1, 1)) or kernel
+    stride, dilation = draw(plan.strides), draw(plan.dilations)
+    pads = draw(plan.padding)
+    groups = draw(_GROUPS) if plan.grouped else 1
     in_channels, out_channels, batch = draw(_CHANNELS), draw(_CHANNELS), draw(_BATCHES)
-    rows, columns = draw(_SMALL), draw(_SMALL)
-    if "groups" in focus and grouped:
+    rows, columns = draw(plan.outputs), draw(plan.outputs)
+    if "groups" in focus:
         groups, in_channels, out_channels = draw(_LARGE), 1 + in_channels // 8, 1 + out_channels // 4
     if groups > 1 and "groups" not in focus:
         in_channels, out_channels = 1 + in_channels // 3, 1 + out_channels // 2
+    batch = domain.batch.pick(batch) or 0
+    in_channels = domain.in_channels.pick(in_channels * groups) or 0
+    out_channels = domain.out_channels.pick(out_channels * groups) or 0
     large = draw(_LARGE) if focus else 1
     if "batch" in focus:
         batch = large
@@ -156,93 +237,71 @@ def _problems(
         rows = large
     if "width" in focus:
         columns = large if len(focus) == 1 else draw(_LARGE)
-    if groups > 1 and "groups" not in focus:
-        in_channels, out_channels = max(1, in_channels // groups), max(1, out_channels // groups)
     extents, explicit = [], []
-    for outputs, kernel, step, spread in zip((rows, columns), (kernel_height, kernel_width), stride, dilation, strict=True):
-        effective, slack = (kernel - 1) * spread + 1, draw(_SLACK) % step if step > 1 else 0
+    for outputs, size, step, spread in zip((rows, columns), kernel, stride, dilation, strict=True):
+        effective, slack = (size - 1) * spread + 1, draw(_SLACK) % step if step > 1 else 0
         extent = outputs * step - slack if pads == "SAME" else (outputs - 1) * step + effective + slack
         if pads == "EXPLICIT":
             explicit.append((draw(_PADS), draw(_PADS)))
             extent -= sum(explicit[-1])
         extents.append(max(1, extent))
-    if "oversize" in focus and allow_empty:
-        extents = [1 + extents[0] % 3, 1 + extents[1] % 4]
-        batch = 0 if large % 4 == 0 else batch
-    return fit_budget(
-        Problem(
-            batch, extents[0], extents[1], in_channels * groups, kernel_height, kernel_width, out_channels * groups,
-            strides=stride, padding=(explicit[0], explicit[1]) if pads == "EXPLICIT" else pads, dilations=dilation, groups=groups,
-            dtype=draw(dtypes),
-        ),
-        max(1, max_macs >> draw(_THRIFT)),  # most problems are cheap, so that many can be tried
-        allow_empty,
+    if "width" in focus and domain.image.relation:
+        extents[0] = extents[1]
+    image = draw(plan.images) if plan.images is not None else domain.image.pick(extents) or extents
+    in_channels, out_channels = (max(groups, channels // groups * groups) for channels in (in_channels, out_channels))
+    return Problem(
+        batch, image[0], image[1], in_channels, kernel[0], kernel[1], out_channels,
+        strides=stride, padding=(explicit[0], explicit[1]) if pads == "EXPLICIT" else pads, dilations=dilation, groups=groups,
+        dtype=draw(plan.dtypes),
     )  # fmt: skip
 
 
-def _conventional(draw: Any, strides: Any, padding: Any, dilations: Any, grouped: bool, dtypes: Any) -> Problem:
+def _conventional(draw: Any, plan: _Plan) -> Problem:
     """Draw a layer as networks have them: a square kernel, pads that keep the image, channels in fours, eights, sixteens.
 
-    Fast paths are written for these, and faults of fast paths show nowhere else.  Choices come in the same order as in `_problems`, so
-    that Hypothesis can put one kind of problem in place of the other when it shrinks.
+    Fast paths are written for these, and faults of fast paths show nowhere else.  Choices come in the same order as for others, so that
+    Hypothesis can put one kind of problem in place of the other when it shrinks.
     """
-    draw(_FOCUS)
-    kernel = draw(_USUAL_KERNELS)
-    stride, dilation = draw(strides), draw(dilations)
-    pads = draw(padding)
+    draw(plan.focuses)
+    domain = plan.domain
+    kernel = draw(plan.usual_kernels)
+    stride, dilation = draw(plan.strides), draw(plan.usual_dilations)
+    pads = draw(plan.padding)
     if pads == "EXPLICIT":
-        pads = ((kernel // 2, kernel // 2),) * 2
-    groups = draw(_USUAL_GROUPS) if grouped else 1
+        pads = (kernel[0] // 2, kernel[0] // 2), (kernel[1] // 2, kernel[1] // 2)
+    groups = draw(_USUAL_GROUPS) if plan.grouped else 1
     in_channels, out_channels, batch = draw(_USUAL_CHANNELS), draw(_USUAL_CHANNELS), draw(_BATCHES)
+    in_channels, out_channels = domain.in_channels.pick(in_channels) or 1, domain.out_channels.pick(out_channels) or 1
     if groups == "depthwise":
         groups, out_channels = in_channels, in_channels * (1 + out_channels % 2)
     elif in_channels % groups or out_channels % groups:
         groups = 1
-    rows, columns = draw(_USUAL_IMAGE), draw(_USUAL_IMAGE)
+    extents = draw(_USUAL_IMAGE), draw(_USUAL_IMAGE)
+    image = draw(plan.images) if plan.images is not None else domain.image.pick(extents) or extents
     # Hypothesis takes the shorter of two series of choices for the simpler one.  This one has to be the longer, or all problems would
     # shrink to layers of networks.
     for _ in range(6):
         draw(_COIN)
     return Problem(
-        batch, rows, columns, in_channels, kernel, kernel, out_channels, strides=stride, padding=pads, dilations=dilation, groups=groups,
-        dtype=draw(dtypes),
+        domain.batch.pick(batch) or 0, image[0], image[1], in_channels, kernel[0], kernel[1], out_channels,
+        strides=stride, padding=pads, dilations=dilation, groups=groups, dtype=draw(plan.dtypes),
     )  # fmt: skip
 
 
-def fit_budget(problem: Problem, max_macs: int, allow_empty: bool = True) -> Problem:
-    """Return the problem, cut down to `max_macs` multiply-adds where need be: smaller extents give way first, so that a large one stays."""
-    if not allow_empty and problem.is_empty:
-        rows, columns = problem.effective_kernel
-        problem = problem.with_(batch=max(1, problem.batch), height=max(rows, problem.height), width=max(columns, problem.width))
-    while max(problem.macs, _elements(problem)) > max_macs:
-        effective = problem.effective_kernel
-        choices = {
-            "batch": (problem.batch, 1),
-            "height": (problem.height, effective[0]),
-            "width": (problem.width, effective[1]),
-            "out_channels": (problem.out_channels // problem.groups, 1),
-            "in_channels": (problem.in_channels // problem.groups, 1),
-        }
-        able = {name: extent for name, (extent, least) in choices.items() if extent > least}
-        if not able:
-            if problem.groups > 1:
-                problem = problem.with_(groups=1, in_channels=1, out_channels=1)
-            elif problem.kernel_height * problem.kernel_width > 1:
-                problem = problem.with_(kernel_height=1, kernel_width=1)
-            else:
-                return Problem(dtype=problem.dtype, padding=problem.padding if isinstance(problem.padding, str) else "VALID")
-            continue
-        name = min(able, key=lambda name: able[name])
-        unit = problem.groups if name in ("in_channels", "out_channels") else 1
-        cut = able[name] // 2 if able[name] > 4 else able[name] - 1
-        problem = problem.with_(**{name: max(choices[name][1], cut) * unit})
-    return problem
-
-
-def _elements(problem: Problem) -> int:
-    """Elements of the larger of x and y, by which memory traffic grows."""
-    batch, rows, columns, channels = problem.output_shape
-    return max(problem.batch * problem.height * problem.width * problem.in_channels, batch * rows * columns * channels)
+def _emptied(problem: Problem, domain: Domain, first: int) -> Problem | None:
+    """Return a degenerate problem of the domain that is close to an ordinary one, trying the `first` way before others; None for none."""
+    for way in (*_EMPTY[first:], *_EMPTY[:first]):
+        if way == "kernel":
+            small = problem.with_(height=1 + problem.height % 3, width=1 + problem.width % 4)
+            if not is_degenerate(small):
+                rows, columns = sum(small.pads[0]), sum(small.pads[1])
+                small = small.with_(kernel_height=small.height + rows + 1 + columns % 2, kernel_width=max(1, small.width + columns - 1))
+        else:
+            small = problem.with_(**{way: 0})
+        found = domain.restrict(small)
+        if found is not None and is_degenerate(found):
+            return found
+    return None
 
 
 def cases(
@@ -257,8 +316,8 @@ def cases(
 
     Parameters
     ----------
-    kernel : a function, or a Kernel: restrict problems to what its signature declares
-    problems : strategy for the problem (default: `problems(**options)`)
+    kernel : a function, or a Kernel: draw problems of its domain
+    problems : strategy for the problem (default: `problems(**options)`); what it draws outside of the kernel's domain is brought inside
     values, memory_layouts : names of the styles and layouts to draw from (default: all)
 
     Raises
@@ -270,8 +329,12 @@ def cases(
     for given, registry in ((style_names, styles), (layout_names, layouts)):
         for name in given:
             _ = registry[name]
-    drawn = problems if problems is not None else globals()["problems"](**options)
-    if kernel is not None:
-        drawn = drawn.map((kernel if isinstance(kernel, Kernel) else make_kernel(kernel)).restrict)
+    made = None if kernel is None else kernel if isinstance(kernel, Kernel) else make_kernel(kernel)
+    if problems is None:
+        declared = made.domain.intersect(Domain.of(options.pop("domain", None))) if made else options.pop("domain", None)
+        problems = globals()["problems"](domain=declared, **options)
+    elif made is not None:
+        inside: Any = problems.map(made.domain.restrict)
+        problems = inside.filter(lambda problem: problem is not None)
     layout = st.sampled_from(sorted(layout_names, key=lambda name: name != PLAIN))
-    return st.builds(Case, drawn, st.sampled_from(style_names), st.tuples(layout, layout), st.integers(0, 2**32 - 1))
+    return st.builds(Case, problems, st.sampled_from(style_names), st.tuples(layout, layout), st.integers(0, 2**32 - 1))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
+import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from convverify.host.loading import describe
+from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
 
 _SPELLINGS = {
@@ -16,13 +18,16 @@ _SPELLINGS = {
 NEUTRAL: Mapping[str, Any] = {"strides": (1, 1), "padding": "VALID", "dilations": (1, 1), "groups": 1}
 DATA_FORMATS = {"NHWC": ((0, 1, 2, 3), (0, 1, 2, 3)), "NCHW": ((0, 3, 1, 2), (3, 2, 0, 1))}
 ACCURACIES = ("elementwise", "normwise")
+REFUSAL = ("NotImplementedError",)
 
 
 @dataclass(frozen=True)
 class Kernel:
     """A convolution that can be called with a problem.
 
-    `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling.
+    `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `refuses` names the
+    exceptions by which it says that it does not support a problem; `domain` holds the problems that it is for (default: those that the
+    keywords can pose).
     """
 
     name: str
@@ -30,6 +35,12 @@ class Kernel:
     keywords: Mapping[str, str]
     data_format: str = "NHWC"
     accuracy: str = "elementwise"
+    refuses: tuple[str, ...] = REFUSAL
+    domain: Domain = None  # type: ignore[assignment]  # is one once it is made
+
+    def __post_init__(self) -> None:
+        if self.domain is None:
+            object.__setattr__(self, "domain", whole_domain(self.name, self.keywords, {}, Domain()))
 
     @property
     def axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -42,13 +53,19 @@ class Kernel:
         return (0, 1, 2, 3) if self.data_format == "NHWC" else (0, 2, 3, 1)
 
     def explores(self, problem: Problem) -> bool:
-        """Return whether the signature declares all that the problem varies."""
-        return all(name in self.keywords or _value(problem, name) == neutral for name, neutral in NEUTRAL.items())
+        """Return whether the problem is in the kernel's domain."""
+        return self.domain.admits(problem)
 
     def restrict(self, problem: Problem) -> Problem:
-        """Return the problem with what the signature does not declare made neutral."""
-        changes = {name: neutral for name, neutral in NEUTRAL.items() if name not in self.keywords}
-        return problem.with_(**changes) if changes else problem
+        """Return the problem of the kernel's domain that is nearest; ValueError where there is none."""
+        near = self.domain.restrict(problem)
+        if near is None:
+            raise ValueError(f"the domain of {self.name} holds no problem near {problem}: {self.domain}")
+        return near
+
+    def within(self, domain: Domain) -> Kernel:
+        """Return the kernel with its domain narrowed; ValueError, naming the field, where nothing is left of it."""
+        return replace(self, domain=self.domain.intersect(domain))
 
     def __call__(self, x: Any, w: Any, problem: Problem) -> Any:
         """Call the function with operands in its own axis order, and with the parameters that it declares."""
@@ -59,13 +76,14 @@ class Kernel:
         return {spelling: _value(problem, name, for_call=True) for name, spelling in self.keywords.items()}
 
 
-def declaring(keywords: Iterable[str]) -> Kernel:
-    """Return a kernel to ask what its signature takes, not to be called: for processes that must not call the one under test."""
+def never_called(x: Any, w: Any) -> Any:
+    """Stand for a kernel that this process must not call."""
+    raise AssertionError("the kernel under test is called in hosts alone")
 
-    def never_called(x: Any, w: Any) -> Any:
-        raise AssertionError("the kernel under test is called in other processes alone")
 
-    return Kernel("declared", never_called, {name: name for name in keywords})
+def declaring(keywords: Iterable[str], domain: Domain | None = None) -> Kernel:
+    """Return a kernel to ask what it takes, not to be called."""
+    return Kernel("declared", never_called, {name: name for name in keywords}, domain=domain)  # type: ignore[arg-type]
 
 
 def _value(problem: Problem, name: str, *, for_call: bool = False) -> Any:
@@ -73,61 +91,170 @@ def _value(problem: Problem, name: str, *, for_call: bool = False) -> Any:
 
 
 def make_kernel(
-    function: Callable[..., Any], name: str | None = None, *, data_format: str | None = None, accuracy: str | None = None
+    function: Callable[..., Any],
+    name: str | None = None,
+    *,
+    data_format: str | None = None,
+    accuracy: str | None = None,
+    domain: Domain | Mapping[str, Any] | str | None = None,
 ) -> Kernel:
     """Return the kernel that a callable is, read off its signature.
 
     Parameters
     ----------
-    function : callable f(x, w) or f(x, w, *, strides, padding, dilations, groups), or any subset of these, in the plural or singular
+    function : callable f(x, w) or f(x, w, *, strides, padding, dilations, groups), or any subset of these, in the plural or singular;
+        what a `functools.partial` gives it is not explored
     name : what to call it (default: its own name)
     data_format : "NHWC" (w is HWIO) or "NCHW" (w is OIHW); default: the function's attribute `data_format`, or NHWC
     accuracy : "elementwise" or "normwise"; default: the function's attribute `accuracy`, or elementwise
+    domain : what of the problems that the signature and the function's attribute `domain` allow is to be explored (default: all)
 
     Raises
     ------
     TypeError
         Where it is not callable, or its signature does not fit.
     ValueError
-        Where an option is not one of those allowed.
+        Where an option is not one of those allowed, or the domain and the signature have nothing in common.
     """
     if not callable(function):
         raise TypeError(f"the kernel must be callable, not {type(function).__name__}")
-    name = name or str(getattr(function, "__name__", type(function).__name__))
-    data_format = data_format or getattr(function, "data_format", "NHWC")
-    accuracy = accuracy or getattr(function, "accuracy", "elementwise")
+    return kernel_of(describe(function), name, data_format=data_format, accuracy=accuracy, domain=domain, function=function)
+
+
+def kernel_of(
+    described: Mapping[str, Any], name: str | None = None, *, data_format: str | None = None, accuracy: str | None = None,
+    domain: Domain | Mapping[str, Any] | str | None = None, function: Callable[..., Any] | None = None,
+    where: Callable[[Problem], bool] | None = None,
+) -> Kernel:  # fmt: skip
+    """Return the kernel that `described` (see `host.loading.describe`) is; the rest is as for `make_kernel`.
+
+    `where` answers for the condition of the kernel's own domain, which a host alone can call.  What a host says is foreign input: TypeError
+    or ValueError, in one sentence, for what is not a kernel.
+    """
+    name = name or str(described.get("name", "kernel"))
+    attributes = described.get("attributes") or {}
+    data_format = data_format or attributes.get("data_format", "NHWC")
+    accuracy = accuracy or attributes.get("accuracy", "elementwise")
     if data_format not in DATA_FORMATS:
         raise ValueError(f"data_format must be NHWC or NCHW, not {data_format!r}")
     if accuracy not in ACCURACIES:
         raise ValueError(f"accuracy must be elementwise or normwise, not {accuracy!r}")
-    return Kernel(name, function, _keywords(function, name), data_format, accuracy)
+    keywords, fixed = _signature(described, name)
+    own = attributes.get("domain")
+    if described.get("where") and isinstance(own, Mapping):
+        own = dict(own) | {"where": where if where is not None else _where_of(function)}
+    declared = Domain.of(own).intersect(Domain.of(domain))
+    return Kernel(
+        name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
+        whole_domain(name, keywords, fixed, declared),
+    )  # fmt: skip
 
 
-def _keywords(function: Callable[..., Any], name: str) -> dict[str, str]:
-    """Read the signature: two operands by position, then known parameters by keyword."""
+def _refusals(declared: Any) -> tuple[str, ...]:
+    """Return the names of the exceptions that a kernel refuses by: NotImplementedError, and those that it declares."""
+    if declared is None:
+        return REFUSAL
+    names = [declared] if isinstance(declared, str) else declared
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise TypeError(f"refuses must be exceptions, as in conv2d.refuses = (ValueError, AssertionError), not {declared!r}")
+    return tuple(dict.fromkeys((*REFUSAL, *names)))
+
+
+def _where_of(function: Any) -> Any:
+    """Return the condition of a domain that a function in this process declares."""
+    while isinstance(function, functools.partial) and not hasattr(function, "domain"):
+        function = function.func
+    return function.domain["where"]
+
+
+def whole_domain(name: str, keywords: Iterable[str], fixed: Mapping[str, Any], declared: Domain) -> Domain:
+    """Return what a kernel is for: the problems that are declared, posed as its signature lets them be.
+
+    Parameters
+    ----------
+    name : the kernel's name, for errors
+    keywords : which of strides, padding, dilations and groups the kernel is called with
+    fixed : the value of each that it is not called with, as far as that is known
+    declared : what is declared besides
+
+    Notes
+    -----
+    What a kernel neither takes nor has fixed is neutral: strides 1, VALID, dilations 1, one group.  A declaration stands against that: a
+    kernel of two operands that computes SAME says padding="SAME".  Groups can be read off the shapes of x and w.
+
+    Raises TypeError or ValueError where these contradict each other.
+    """
+    bounds: dict[str, Any] = {}
+    for parameter in NEUTRAL:
+        if parameter in keywords:
+            continue
+        if parameter in fixed:
+            bounds |= _fixed(name, parameter, fixed[parameter])
+        elif parameter == "groups":
+            bounds |= {"groups": 1} if declared.groups.is_any else {}
+        elif parameter == "padding":
+            bounds |= {"padding": "VALID"} if "VALID" in declared.padding else {}
+            if not bounds.get("padding") and not (len(declared.padding) == 1 and ("SAME" in declared.padding or declared.pads.only)):
+                raise ValueError(f"kernel {name} takes no padding, so that its domain must fix it, not {','.join(declared.padding)}")
+        else:
+            given = getattr(declared, parameter)
+            bounds |= {parameter: 1} if (1, 1) in given else {}
+            if parameter not in bounds and given.only is None:
+                raise ValueError(f"kernel {name} takes no {parameter}, so that its domain must fix them, not {given}")
+    return declared.intersect(Domain(**bounds))
+
+
+def _fixed(name: str, parameter: str, value: Any) -> dict[str, Any]:
+    """Return the fields of a domain in which a parameter has one value, in any form that functions take it."""
     try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return {}  # a builtin or C function without a signature: called with the two operands alone
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        operands = positional[:2]
-    elif len(positional) < 2:
-        raise TypeError(f"kernel {name} must take two operands, f(x, w, ...); its signature is {inspect.signature(function)}")
-    else:
-        operands = positional[:2]
+        if parameter == "groups":
+            return {"groups": Problem(in_channels=0, out_channels=0, groups=value).groups}
+        if parameter != "padding":
+            return {parameter: [getattr(Problem().with_(**{parameter: value if _is_several(value) else (value, value)}), parameter)]}
+        if not isinstance(value, str):
+            sides = value if _is_several(value) else (value, value)
+            value = [side if _is_several(side) else (side, side) for side in sides]
+        padding = Problem(padding=value).padding
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"kernel {name} has {parameter} fixed to what is not understood: {error}") from None
+    if isinstance(padding, str):
+        return {"padding": padding}
+    pads = (*padding[0], *padding[1])
+    return {"padding": "EXPLICIT", "pads": [pads]} if any(pads) else {"padding": "VALID"}
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str)
+
+
+def _signature(described: Mapping[str, Any], name: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Read two operands by position, then known parameters by keyword; return their spellings, and the values of those that are fixed:
+    by a `functools.partial`, or by the default of a parameter that has no name for callers."""
+    fixed = {_SPELLINGS[key]: value for key, value in (described.get("fixed") or {}).items() if key in _SPELLINGS}
+    if described.get("parameters") is None:
+        return {}, fixed  # a builtin or C function without a signature: called with the two operands alone
+    parameters = [(str(spelled), str(kind), bool(has), default) for spelled, kind, has, default in described["parameters"]]
+    signature = described.get("signature", "")
+    positional = [parameter for parameter in parameters if parameter[1].startswith("POSITIONAL")]
+    if len(positional) < 2 and not any(parameter[1] == "VAR_POSITIONAL" for parameter in parameters):
+        raise TypeError(f"kernel {name} must take two operands, f(x, w, ...); its signature is {signature}")
     keywords: dict[str, str] = {}
     for parameter in parameters:
-        if parameter in operands or parameter.kind is parameter.VAR_POSITIONAL:
+        spelled, kind, has_default, default = parameter
+        if parameter in positional[:2] or kind == "VAR_POSITIONAL":
             continue
-        if parameter.kind is parameter.VAR_KEYWORD:
-            keywords |= {known: known for known in NEUTRAL if known not in keywords}
+        if kind == "VAR_KEYWORD":
+            keywords |= {known: known for known in NEUTRAL if known not in keywords and known not in fixed}
             continue
-        meaning = _SPELLINGS.get(parameter.name)
-        if meaning and parameter.kind is not parameter.POSITIONAL_ONLY:
+        meaning = _SPELLINGS.get(spelled)
+        if meaning in fixed:
+            continue
+        if meaning and kind != "POSITIONAL_ONLY":
             if meaning in keywords:
-                raise TypeError(f"kernel {name} declares {meaning} twice: {inspect.signature(function)}")
-            keywords[meaning] = parameter.name
-        elif parameter.default is parameter.empty:
-            raise TypeError(f"kernel {name} requires the unknown parameter {parameter.name!r}; known: strides, padding, dilations, groups")
-    return keywords
+                raise TypeError(f"kernel {name} declares {meaning} twice: {signature}")
+            keywords[meaning] = spelled
+        elif not has_default:
+            raise TypeError(f"kernel {name} requires the unknown parameter {spelled!r}; known: strides, padding, dilations, groups")
+        elif meaning:
+            fixed[meaning] = default
+    return keywords, fixed

@@ -1,13 +1,13 @@
-"""The trial: one kernel on one case, with all that the properties look at.  What several properties need is computed once.
+"""The trial: one case on which one kernel is tried.  It says what is to be called, and holds what was observed against what is right.
 
-Results are kept in NHWC order, whatever order the kernel under test has.
+What several properties need is computed once.  Results are kept in NHWC order, whatever order the kernel under test has.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -15,53 +15,25 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from convverify.judging.findings import Finding, ReferenceFault
 from convverify.judging.kernel import Kernel
+from convverify.judging.observation import Observation, observe
+from convverify.judging.script import Arena, Plan, dtype_of
 from convverify.operands.case import Case
 from convverify.operands.placing import Operand
 from convverify.operations.error_bounds import elementwise_bound
-from convverify.references.exact import convolve, gather_windows
+from convverify.operations.forward import convolve
+from convverify.operations.special import SpecialMasks, special_expected, special_masks, wrong_infinities
+from convverify.problems.dtypes import FORMATS
+
+__all__ = ["Accuracy", "Array", "Finding", "Floats", "Mask", "Times", "Trial", "read_record", "ulp_of"]
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Seen: TypeAlias = dict[str, Observation]
+Ask: TypeAlias = "Callable[[Trial, Callable[[Plan], None]], Seen]"
 _IN_ORDER = (0, 1, 2, 3)
-Watch: TypeAlias = Callable[[str], AbstractContextManager[None]]
-
-
-@dataclass(frozen=True)
-class Call:
-    """What one call of the kernel came to: a result, an error, or a refusal (NotImplementedError).
-
-    `result` is the array in NHWC order where it is an array of four axes, `raw` what the kernel returned.
-    """
-
-    raw: Any = None
-    result: Array | None = None
-    error: BaseException | None = None
-    unsupported: bool = False
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A property refuted: in one sentence, with expected and actual where arrays differ.
-
-    `wrong` marks the elements at fault; `bound` is the allowed error of each, 0 on the exact stage.
-    """
-
-    property: str
-    sentence: str
-    expected: Array | None = None
-    actual: Array | None = None
-    wrong: npt.NDArray[np.bool_] | None = None
-    bound: Floats | None = None
-
-
-@dataclass(frozen=True)
-class ReferenceFault:
-    """A case on which a reference, not the kernel, departs from exact arithmetic."""
-
-    reference: str
-    case: str
-    sentence: str
 
 
 @dataclass
@@ -82,72 +54,100 @@ class Times:
     operands: float = 0.0
 
 
-def unwatched(activity: str) -> AbstractContextManager[None]:
-    """Watch nothing: for trials outside a worker."""
-    return nullcontext()
-
-
 @dataclass
 class Trial:
-    """One kernel on one case.  `watch` is told before and after each call, so that a crash or hang has a name."""
+    """One kernel on one case.
+
+    `plan` is what a host is asked to do, `observed` what it reported of each step, by the step's key; `threads` the observations of calls
+    at once.  `ask` asks the host once more, where what was observed raises a question.
+    """
 
     kernel: Kernel
     case: Case
-    watch: Watch = unwatched
+    ask: Ask | None = None
     times: Times = field(default_factory=Times)
-    references: tuple[Kernel, ...] = ()
     thorough: bool = True
+    observed: Seen = field(default_factory=dict)
+    threads: dict[str, list[list[Observation]]] = field(default_factory=dict)
     mentions: list[str] = field(default_factory=list)
     reference_faults: list[ReferenceFault] = field(default_factory=list)
+    theirs: dict[str, tuple[Floats, str]] = field(default_factory=dict)  # results (NHWC) of references that are right, their accuracy
+    others: dict[str, Any] = field(default_factory=dict)  # what properties keep of what they have laid out, by the step's key
 
     def __post_init__(self) -> None:
-        start = time.perf_counter()
         self.problem = self.case.problem
-        self.x, self.w = self.case.operands(self.kernel.axes)
-        self.times.operands += time.perf_counter() - start
+        self.written: tuple[str, str, str] | None = None  # (operand, "inside", "outside" or "form", key of the step)
+        self.x: Operand
+        self.w: Operand
+        self.plan: Plan
 
-    # Calls.
+    # What is called, and what was seen.
 
-    def call(self, x: Any, w: Any, case: Case | None = None) -> Call:
-        """Call the kernel, on arrays in its own axis order, and catch whatever it raises."""
-        problem = (case or self.case).problem
+    def lay_out(self, memory: Arena, values: tuple[Array, Array] | None = None) -> Plan:
+        """Begin the script with the first call on this case, or on `values` (NHWC, HWIO) in place of its own, contiguous.
+
+        Raises NoRoom where they do not fit.
+        """
         start = time.perf_counter()
-        try:
-            with self.watch("kernel"), np.errstate(all="ignore"):
-                raw = self.kernel(x, w, problem)
-        except NotImplementedError as error:
-            return Call(error=error, unsupported=True)
-        except BaseException as error:
-            return Call(error=error)
-        finally:
-            self.times.kernel += time.perf_counter() - start
-        return Call(raw, self._as_result(raw))
+        self.plan = Plan(self.kernel, self.case, memory, values)
+        self.x, self.w = self.plan.x, self.plan.w
+        self.plan.call("first", before=self.case.calls - 1)
+        self.times.operands += time.perf_counter() - start
+        return self.plan
 
-    def _as_result(self, raw: Any) -> Array | None:
-        if isinstance(raw, (list, tuple, dict, str, bytes, int, float, complex, type(None))):
-            return None
-        try:
-            result = np.asarray(raw)
-        except BaseException:
-            return None
+    def take(self, record: list[Any] | None) -> None:
+        """Take in what a host has recorded; None for what makes no sense."""
+        self.observed, self.threads = read_record(self.plan, record)
+        self.times.kernel += sum(seen.seconds for seen in self.observed.values())
+        if "values" in self.plan.steps and "values" in self.observed:
+            for operand, number in ((self.x, 0), (self.w, 1)):
+                _, at = self.plan.steps["values"][1][number]
+                operand.becomes(self.plan.memory.read(at, operand.memory.size))
+        self.written = self._written()
+
+    def _written(self) -> tuple[str, str, str] | None:
+        for letter, operand in (("x", self.x), ("w", self.w)):
+            how = operand.written()  # the memory itself, whatever the host says of it
+            for key, seen in self.observed.items():
+                if said := dict(seen.written).get(letter):
+                    return letter, "form" if said == "form" else how or "inside", key
+            if how:
+                return letter, how, "first"
+        return None
+
+    def forget(self) -> None:
+        """Let go of what lies in shared memory, and of what only the host's report was held against."""
+        self.ask = None
+        for name in ("plan", "others", "threads"):
+            vars(self).pop(name, None)
+        for operand in (self.x, self.w):
+            operand.forget()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the operands and the result together."""
+        problem = self.problem
+        elements = math.prod(problem.x_shape) + math.prod(problem.w_shape) + math.prod(problem.output_shape)
+        return elements * dtype_of(problem.dtype).itemsize
+
+    @property
+    def size(self) -> int:
+        """Bytes that a trial keeps which waits for a reference, roughly."""
+        return 4 * (self.x.values.nbytes + self.w.values.nbytes) + (0 if self.first_values is None else 12 * self.first_values.nbytes)
+
+    def nhwc(self, result: Array) -> Array:
+        """Return a result of the kernel in NHWC order, where it has four axes."""
         return result.transpose(self.kernel.result_axes) if result.ndim == 4 else result
 
-    @cached_property
-    def first(self) -> Call:
+    @property
+    def first(self) -> Observation:
         """The first call on this case, its operands in the case's layouts."""
-        for _ in range(self.case.calls - 1):
-            self.call(self.x.array, self.w.array)
-        return self.call(self.x.array, self.w.array)
-
-    @cached_property
-    def second(self) -> Call:
-        """The same call again, on the same arrays."""
-        return self.call(self.x.array, self.w.array)
+        return self.observed.get("first", _NOTHING)
 
     @cached_property
     def first_values(self) -> Array | None:
-        """A copy of the first result, taken at once: a kernel that reuses its buffer cannot change it later."""
-        return None if self.first.result is None else self.first.result.copy()
+        """The first result, NHWC."""
+        return None if self.first.result is None else self.nhwc(self.first.result)
 
     # What is right.
 
@@ -168,7 +168,10 @@ class Trial:
     def expected(self) -> Floats:
         """The sums of products in float64: exact on the exact stage; on the special stage, NaN wherever the result is not finite."""
         start = time.perf_counter()
-        y = convolve(self.problem, self.x64, self.w64) if self.case.stage != "special" else self._special_expected
+        if self.case.stage == "special":
+            y = special_expected(self.problem, self.x64, self.w64, self._special_masks)
+        else:
+            y = convolve(self.problem, self.x64, self.w64)
         self.times.exact += time.perf_counter() - start
         return y
 
@@ -191,74 +194,25 @@ class Trial:
         return bound
 
     @cached_property
-    def _special_masks(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """(must be non-finite, must not be judged), for each output element.
-
-        Not judged: a non-finite weight that meets a pad, and a NaN or Inf that meets a zero.
-        """
-        problem = self.problem
-        x_bad, w_bad = ~np.isfinite(self.x64), ~np.isfinite(self.w64)
-        as_float = np.float64
-        touched = convolve(problem, x_bad.astype(as_float), (self.w64 != 0).astype(as_float)) > 0
-        touched |= convolve(problem, (self.x64 != 0).astype(as_float), w_bad.astype(as_float)) > 0
-        zeros = convolve(problem, x_bad.astype(as_float), (self.w64 == 0).astype(as_float)) > 0
-        zeros |= convolve(problem, (self.x64 == 0).astype(as_float), w_bad.astype(as_float)) > 0
-        pads = np.zeros(problem.output_shape, bool)
-        if w_bad.any() and not problem.is_empty and problem.terms:
-            outside = gather_windows(problem, np.zeros(problem.x_shape), outside=1.0)
-            weights = w_bad.astype(as_float).reshape(problem.terms, problem.groups, -1).transpose(1, 0, 2)
-            met = (outside @ weights[:, None]).transpose(1, 2, 0, 3)
-            pads = met.reshape(problem.output_shape) > 0
-        return touched, (zeros | pads) & ~touched
-
-    @cached_property
-    def _infinities(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """(some product is +Inf, some product is -Inf), for each output element."""
-        x, w = self.x64, self.w64
-        up, down = (x > 0, x < 0), (w > 0, w < 0)  # signs of x, and of w
-
-        def met(pairs: tuple[tuple[Any, Any], ...]) -> npt.NDArray[np.bool_]:
-            counts = [convolve(self.problem, a.astype(np.float64), b.astype(np.float64)) for a, b in pairs]
-            found: npt.NDArray[np.bool_] = np.sum(counts, axis=0) > 0
-            return found
-
-        plus = met(((x == np.inf, down[0]), (x == -np.inf, down[1]), (up[0], w == np.inf), (up[1], w == -np.inf)))
-        minus = met(((x == np.inf, down[1]), (x == -np.inf, down[0]), (up[0], w == -np.inf), (up[1], w == np.inf)))
-        return plus, minus
-
-    def _wrong_infinities(self, actual: Floats) -> npt.NDArray[np.bool_]:
-        """Return where a result is infinite with a sign that no product has."""
-        infinite = np.isinf(actual)
-        if not infinite.any():
-            return infinite
-        plus, minus = self._infinities
-        wrong: npt.NDArray[np.bool_] = infinite & np.where(actual > 0, minus & ~plus, plus & ~minus)
-        return wrong
-
-    @cached_property
-    def _special_expected(self) -> Floats:
-        touched, unjudged = self._special_masks
-        finite = convolve(
-            self.problem, np.nan_to_num(self.x64, nan=0, posinf=0, neginf=0), np.nan_to_num(self.w64, nan=0, posinf=0, neginf=0)
-        )
-        return np.where(touched | unjudged, np.nan, finite)
+    def _special_masks(self) -> SpecialMasks:
+        return special_masks(self.problem, self.x64, self.w64)
 
     # Judging values.
 
-    def wrong_elements(self, result: Array) -> npt.NDArray[np.bool_]:
+    def wrong_elements(self, result: Array) -> Mask:
         """Return which elements of a result (NHWC, of the right shape) no correct kernel could have computed."""
         actual = result.astype(np.float64) if result.dtype != np.float64 else result
-        wrong: npt.NDArray[np.bool_]
+        wrong: Mask
         with np.errstate(all="ignore"):
             if self.case.stage == "special":
-                touched, unjudged = self._special_masks
+                masks = self._special_masks
                 finite_wrong = actual != self.expected
                 if self.kernel.accuracy == "normwise":
                     finite_wrong = np.zeros_like(finite_wrong)  # such an algorithm spreads NaN
                     signs_wrong = finite_wrong
                 else:
-                    signs_wrong = self._wrong_infinities(actual)
-                wrong = np.where(touched, np.isfinite(actual) | signs_wrong, finite_wrong & ~unjudged)
+                    signs_wrong = wrong_infinities(self.problem, self.x64, self.w64, actual)
+                wrong = np.where(masks.nonfinite, np.isfinite(actual) | signs_wrong, finite_wrong & ~masks.unjudged)
             elif self.case.stage == "exact" and self.kernel.accuracy == "elementwise":
                 wrong = actual != self.expected
             else:
@@ -267,10 +221,10 @@ class Trial:
         return wrong
 
     @cached_property
-    def value_fault(self) -> npt.NDArray[np.bool_] | None:
+    def value_fault(self) -> Mask | None:
         """Which elements of the first result are wrong; None where all are right, or where shape or type forbid a comparison."""
         result = self.first_values
-        if result is None or result.shape != self.problem.output_shape or result.dtype.kind not in "fV":
+        if result is None or not self.answered:
             return None
         wrong = self.wrong_elements(result)
         return wrong if wrong.any() else None
@@ -278,19 +232,22 @@ class Trial:
     @cached_property
     def plain_is_right(self) -> bool:
         """Whether the kernel is right on the same values in ordinary contiguous arrays: then the layout is at fault."""
-        if self.case.is_plain:
+        if self.case.is_plain or self.ask is None:
             return False
-        call = self.call(np.ascontiguousarray(self.x.values).copy(), np.ascontiguousarray(self.w.values).copy())
-        result = call.result
-        if result is None or result.shape != self.problem.output_shape or result.dtype.kind not in "fV":
+
+        def plain(plan: Plan) -> None:
+            plan.call("plain", plan.place(self.x.values), plan.place(self.w.values))
+
+        result = self.ask(self, plain).get("plain", _NOTHING).result
+        if result is None or self.nhwc(result).shape != self.problem.output_shape or result.dtype.kind not in "fV":
             return False
-        return not self.wrong_elements(result).any()
+        return not self.wrong_elements(self.nhwc(result)).any()
 
     @property
     def answered(self) -> bool:
         """Whether the first call returned an array of the right shape and of a floating dtype."""
-        result = self.first.result
-        return result is not None and result.shape == self.problem.output_shape and is_float(result)
+        result = self.first_values
+        return result is not None and result.shape == self.problem.output_shape and self.first.is_float
 
     def accuracy(self) -> Accuracy:
         """Return the first result's worst error on the rounding stage, as a fraction of its bound and in units in the last place."""
@@ -305,24 +262,36 @@ class Trial:
         return Accuracy(fraction, float(np.nanmax(ulp, initial=0.0)))
 
 
-def told(error: BaseException) -> str:
-    """Return an exception in one line; an exception may refuse even to be printed."""
-    try:
-        text = " ".join(str(error).split())
-    except BaseException:
-        text = "(its message cannot be had)"
-    return f"{type(error).__name__}{': ' + text[:300] if text else ''}"
+_NOTHING = Observation(nonsense="nothing was recorded of it")
 
 
-def is_float(array: Array) -> bool:
-    """Return whether an array holds floating-point numbers, those of ml_dtypes included."""
-    return array.dtype.kind == "f" or array.dtype.name in ("bfloat16",)
+def read_record(plan: Plan, record: list[Any] | None) -> tuple[Seen, dict[str, list[list[Observation]]]]:
+    """Return the observations of a plan's steps that were carried out, by key, and those of calls at once."""
+    observed: Seen = {}
+    threads: dict[str, list[list[Observation]]] = {}
+    if record is None:
+        return {"first": Observation(nonsense="the record of a case is not one")}, threads
+    for (key, (kind, said)), part in zip(plan.steps.items(), record, strict=False):
+        if kind == "threads":
+            series = part.get("threads") if isinstance(part, dict) else None
+            if not isinstance(series, list) or len(series) != len(said["jobs"]):
+                observed[key] = Observation(nonsense="the record of calls at once is not one")
+                continue
+            threads[key] = [
+                [observe(one, call, plan.memory.read, dtype_of, plan.kernel.refuses) for one, call in zip(records, calls, strict=False)]
+                if isinstance(records, list)
+                else [_NOTHING]
+                for records, calls in zip(series, said["jobs"], strict=True)
+            ]
+        elif kind == "put":
+            observed[key] = Observation(type="put")
+        else:
+            observed[key] = observe(part, said, plan.memory.read, dtype_of, plan.kernel.refuses)
+    return observed, threads
 
 
 def ulp_of(values: Floats, dtype: str) -> Floats:
     """Return the unit in the last place of each value in the named format (subnormals counted as the smallest normal number)."""
-    from convverify.problems.dtypes import FORMATS
-
     form = FORMATS[dtype]
     _, exponents = np.frexp(np.abs(values))
     ulp: Floats = np.ldexp(1.0, np.maximum(exponents, form.min_exponent + 1) - form.precision)

@@ -9,6 +9,7 @@ True
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from dataclasses import dataclass, replace
@@ -18,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.operands.fills import styles
-from convverify.operands.layouts import PLAIN, layouts
-from convverify.operands.placing import Operand, place, values_of
+from convverify.operands.layouts import PLAIN, layouts, mixed
+from convverify.operands.placing import Memory, Operand, place, values_of
 from convverify.problems.dtypes import FORMATS, numpy_dtype
 from convverify.problems.problem import Problem, split_tokens
 from convverify.problems.reading import parse_whole
@@ -48,7 +49,7 @@ class Case:
     w_elements: Elements = ()
     calls: int = 1
 
-    @property
+    @functools.cached_property
     def stage(self) -> str:
         """ "exact", "rounding" or "special": how the values are judged."""
         if self.style == "given":
@@ -72,12 +73,12 @@ class Case:
                 array[index] = value
         return arrays
 
-    def operands(self, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[Operand, Operand]:
-        """Return x and w placed in memory, their axes permuted to the order that the kernel takes."""
+    def operands(self, axes: tuple[tuple[int, ...], tuple[int, ...]], memory: Memory | None = None) -> tuple[Operand, Operand]:
+        """Return x and w placed in memory (new, by default), their axes permuted to the order that the kernel takes."""
         x, w = self.values()
         return (
-            place(x.transpose(axes[0]), self.layouts[0], _mixed(2 * self.seed)),
-            place(w.transpose(axes[1]), self.layouts[1], _mixed(2 * self.seed + 1)),
+            place(x.transpose(axes[0]), self.layouts[0], mixed(2 * self.seed), memory),
+            place(w.transpose(axes[1]), self.layouts[1], mixed(2 * self.seed + 1), memory),
         )
 
     def with_(self, **changes: Any) -> Case:
@@ -85,6 +86,10 @@ class Case:
         return replace(self, **changes)
 
     def __str__(self) -> str:
+        return self._line
+
+    @functools.cached_property
+    def _line(self) -> str:
         parts = [str(self.problem), f"values={self.style}"]
         if not self.is_plain:
             parts.append(f"layouts={','.join(self.layouts)}")
@@ -130,14 +135,6 @@ class Case:
                 if math.isfinite(value) and abs(value) > FORMATS[problem.dtype].largest:
                     raise ValueError(f"{name}[{','.join(map(str, index))}] must be a number of {problem.dtype}, not {value!r}")
         return cls(problem, style, (names[0], names[1]), seed, tuple(elements["x"]), tuple(elements["w"]), calls)
-
-
-def _mixed(seed: int) -> int:
-    """Return 64 well-mixed bits of a seed (Steele, Lea and Flood 2014: the output function of SplitMix64)."""
-    bits = (seed + 0x9E3779B97F4A7C15) & _MASK
-    bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 & _MASK
-    bits = (bits ^ bits >> 27) * 0x94D049BB133111EB & _MASK
-    return bits ^ bits >> 31
 
 
 def _stage_of_given(case: Case) -> str:

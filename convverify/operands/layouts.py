@@ -13,17 +13,37 @@ from convverify.registry import Registry
 
 layouts = Registry("layout", __name__)
 PLAIN = "contiguous"
+_SPARE = 16  # bits beyond a choice's own: no choice is more than 2**-16 more likely than another
 SHARING = ("broadcast", "overlapping")  # elements share memory: operands cannot hold any values
 
 
+_WORD = 1 << 64
+
+
+def mixed(seed: int) -> int:
+    """Return 64 well-mixed bits of a seed (Steele, Lea and Flood 2014: the output function of SplitMix64)."""
+    bits = (seed + 0x9E3779B97F4A7C15) % _WORD
+    bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 % _WORD
+    bits = (bits ^ bits >> 27) * 0x94D049BB133111EB % _WORD
+    return bits ^ bits >> 31
+
+
 class Choices:
-    """Small random choices taken from one integer, so that a layout costs a single random number."""
+    """Small random choices taken from one integer, so that a layout costs a single random number.
+
+    Before what is left of it could favour some choices, 64 more bits follow from it.
+    """
 
     def __init__(self, bits: int) -> None:
-        self._bits = bits
+        self._seed = self._bits = bits
+        self._left = _WORD  # how many values the bits not yet used can have
 
     def below(self, limit: int) -> int:
         """Return an integer from 0 to limit - 1."""
+        if self._left < limit << _SPARE:
+            self._seed = self._bits = mixed(self._seed)
+            self._left = _WORD
+        self._left //= limit
         self._bits, choice = divmod(self._bits, limit)
         return choice
 

@@ -1,28 +1,32 @@
 """Operands: the arrays x and w of a case, made from one seed, placed in poisoned memory that shows any write outside them.
 
 Around and between an operand's elements lies poison: NaNs with a payload of our own.  A read outside turns the result into NaN, and a
-write outside changes the poison.
+write outside changes the poison.  The memory is this process's own, or part of what is shared with a host.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import mmap
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from convverify.operands.fills import styles
-from convverify.operands.layouts import Choices, Placement, layouts
+from convverify.operands.layouts import SHARING, Choices, Placement, layouts
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
-Array = npt.NDArray[Any]
+Array: TypeAlias = npt.NDArray[Any]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Memory: TypeAlias = Callable[[int, bool], tuple[Bytes, int]]  # (bytes, whether fences are needed) -> (memory, where it begins)
 _MARGIN = 256  # bytes of poison on either side; a multiple of every alignment in use
 _NAN_PATTERNS = {2: 0x7E5A, 4: 0x7FDA5A5A, 8: 0x7FFDA5A5A5A5A5A5}
 _BFLOAT16_NAN = 0x7FDA
@@ -53,7 +57,7 @@ def random_bits(seed: int, count: int) -> npt.NDArray[np.uint64]:
 
 def values_of(problem: Problem, style: str, seed: int) -> tuple[Array, Array]:
     """Return C-contiguous x (NHWC) and w (HWIO) of the problem's dtype, filled in `style` from `seed`."""
-    size_x, size_w = int(np.prod(problem.x_shape)), int(np.prod(problem.w_shape))
+    size_x, size_w = math.prod(problem.x_shape), math.prod(problem.w_shape)
     bits = random_bits(seed, size_x + size_w + 1)
     x, w = styles[style].function(
         problem, bits[1 : 1 + size_x].reshape(problem.x_shape), bits[1 + size_x :].reshape(problem.w_shape), Choices(int(bits[0]))
@@ -64,114 +68,159 @@ def values_of(problem: Problem, style: str, seed: int) -> tuple[Array, Array]:
 
 @dataclass
 class Operand:
-    """An array as the kernel gets it, and what is needed to see whether the kernel kept its hands off it."""
+    """An array as the kernel gets it, and what is needed to see whether the kernel kept its hands off it.
+
+    `at` is where its memory begins in what is shared, `start` the offset of element 0 in its memory; `owner` is the shape of the array
+    that it is a view of, where the host has to make one; `fences` are pages beside its memory that may not be touched: (first, bytes).
+    """
 
     array: Array
     values: Array  # logical values, C-contiguous, in the same axis order
-    _writeable: Array  # the same elements, in an array that the kernel does not get
-    _memory: npt.NDArray[np.uint8]
-    _snapshot: bytes
-    _form: tuple[Any, ...] = ()
+    memory: Bytes
+    at: int = 0
+    start: int = 0
+    owner: tuple[int, ...] | None = None
+    fences: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
+        self._now = self.values
         self._form = _form_of(self.array)
+        self._snapshot = self.memory.tobytes()
+
+    def _elements(self, memory: Bytes) -> Array:
+        """Return the operand's elements in a memory that is laid out as its own is."""
+        return np.ndarray(self.array.shape, self.array.dtype, buffer=memory, offset=self.start, strides=self.array.strides)
 
     def written(self) -> str:
         """Return "" when all is as it was, "inside" when elements have changed, "outside" when the poison has, "form" when the array has
         got another shape, other strides or flags."""
         if _form_of(self.array) != self._form:
             return "form"
-        if self._memory.tobytes() == self._snapshot:
+        if self.memory.tobytes() == self._snapshot:
             return ""
-        unchanged = self._writeable.tobytes() == self.values.tobytes()
+        unchanged = self._elements(self.memory).tobytes() == self._now.tobytes()
         return "outside" if unchanged else "inside"
 
     def overlaps(self, other: Array) -> bool:
         """Return whether `other` lies, even in part, in this operand's memory."""
-        return bool(np.may_share_memory(other, self._memory))
+        return bool(np.may_share_memory(other, self.memory))
 
     def as_if_contiguous(self) -> Array:
         """Return what a kernel would read that took the memory from element 0 on for contiguous, poison included.
 
         Raises ValueError where that would leave the memory.
         """
-        start = self.array.__array_interface__["data"][0] - self._memory.__array_interface__["data"][0]
-        count = int(np.prod(self.array.shape)) * self.array.itemsize
-        if start + count > self._memory.size:
+        count = self.array.nbytes
+        if self.start + count > self.memory.size:
             raise ValueError("the operand's memory ends before a contiguous array would")
-        return self._memory[start : start + count].copy().view(self.array.dtype).reshape(self.array.shape)
+        return self.memory[self.start : self.start + count].copy().view(self.array.dtype).reshape(self.array.shape)
 
-    def overwrite(self, values: Array) -> None:
-        """Put other values into the same memory."""
-        self._writeable[...] = values
-        self.values = np.array(self._writeable, order="C")
-        self._snapshot = self._memory.tobytes()
+    def with_values(self, values: Array) -> Bytes:
+        """Return what the operand's memory holds when its elements are `values`."""
+        memory = np.frombuffer(bytearray(self._snapshot), np.uint8)
+        self._elements(memory)[...] = values
+        return memory
+
+    def becomes(self, memory: Bytes) -> None:
+        """Take note that a host has put `memory` in place of the operand's; `values` stay what they were."""
+        self._snapshot = memory.tobytes()
+        self._now = np.array(self._elements(memory), order="C")
+
+    def forget(self) -> None:
+        """Let go of the memory: the values stay."""
+        self.array, self.memory, self._snapshot = self.values, self.memory[:0], b""
+
+    def said(self) -> dict[str, Any]:
+        """Return what a host is told of the operand."""
+        array = self.array
+        return {
+            "at": self.at, "size": self.memory.size, "start": self.start, "shape": array.shape, "strides": array.strides,
+            "dtype": array.dtype.name, "owner": self.owner, "writeable": array.flags.writeable,
+        }  # fmt: skip
 
 
-def place(values: Array, layout: str, bits: int) -> Operand:
-    """Return `values` copied into poisoned memory in the given layout; where elements share memory, one of their values remains."""
+def place(values: Array, layout: str, bits: int, memory: Memory | None = None) -> Operand:
+    """Return `values` copied into poisoned memory in the given layout; where elements share memory, one of their values remains.
+
+    `memory` provides the memory; by default it is new, and of this process alone.
+    """
     itemsize = values.dtype.itemsize
     placement: Placement = layouts[layout].function(values.shape, itemsize, Choices(bits))
     if placement.guard and not _can_guard():
         placement = layouts["contiguous"].function(values.shape, itemsize, Choices(bits))
+    owner: tuple[int, ...] | None = None
+    fences: tuple[tuple[int, int], ...] = ()
+    provide = memory or _own
     if placement.owner and values.size:
-        owner = np.empty(placement.owner, values.dtype)
-        memory, start = owner.reshape(-1).view(np.uint8), 0
-        memory.view(f"u{itemsize}").fill(_nan_pattern(values.dtype))
-        flat = np.ndarray(values.shape, values.dtype, buffer=owner, offset=placement.offset, strides=placement.strides)
+        owner = placement.owner
+        whole, at = provide(math.prod(owner) * itemsize, False)
+        start = placement.offset
+        whole.view(f"u{itemsize}").fill(_nan_pattern(values.dtype))
+    elif placement.guard:
+        page = mmap.PAGESIZE
+        usable = -(-max(1, placement.size) // page) * page
+        fenced, at = provide(usable + 2 * page, True)
+        whole, at, fences = fenced[page : page + usable], at + page, ((at, page), (at + page + usable, page))
+        start = placement.offset + (usable - placement.size if placement.guard == "after" else 0)
+        if memory is None:
+            _fence(fenced, (0, page + usable), page)
     else:
-        memory, start = _guarded_memory(placement) if placement.guard else _poisoned_memory(placement, values.dtype)
-        flat = np.ndarray(values.shape, values.dtype, buffer=memory, offset=start + placement.offset, strides=placement.strides)
+        whole, at, start = _poisoned(provide, placement, values.dtype)
+    array = np.ndarray(values.shape, values.dtype, buffer=whole, offset=start, strides=placement.strides)
     for axis, stride in enumerate(placement.strides):
         if stride == 0 and values.shape[axis] > 1:
             values = values.take([0], axis=axis)
-    flat[...] = values
-    array = flat.view()
+    array[...] = values
+    logical = np.array(array, order="C") if layout in SHARING else np.ascontiguousarray(values)
     array.flags.writeable = placement.writeable
-    return Operand(array, np.array(flat, order="C"), flat, memory, memory.tobytes())
+    return Operand(array, logical, whole, at, start, owner, fences)
+
+
+def bare(values: Array, memory: Memory) -> Operand:
+    """Return `values` copied into memory, contiguous and with nothing around them: for who is trusted not to write there."""
+    whole, at = memory(values.nbytes, False)
+    array = np.ndarray(values.shape, values.dtype, buffer=whole)
+    array[...] = values
+    return Operand(array, array, whole, at)
+
+
+def _own(size: int, fenced: bool) -> tuple[Bytes, int]:
+    """Return memory of this process alone."""
+    if fenced:
+        return np.frombuffer(mmap.mmap(-1, size), np.uint8), 0
+    return np.zeros(size, np.uint8), 0
 
 
 def _form_of(array: Array) -> tuple[Any, ...]:
     return array.shape, array.strides, array.dtype, array.flags.writeable
 
 
-def _poisoned_memory(placement: Placement, dtype: np.dtype) -> tuple[npt.NDArray[np.uint8], int]:
-    """Return a buffer filled with poison and the offset at which the placement begins."""
+def _poisoned(provide: Memory, placement: Placement, dtype: np.dtype[Any]) -> tuple[Bytes, int, int]:
+    """Return memory filled with poison, where it begins, and the offset of element 0 in it."""
     item = dtype.itemsize
     total = 2 * _MARGIN + placement.size + 64 + 16 * item
     total += -total % 8
-    memory = np.zeros(total, np.uint8)
+    memory, at = provide(total, False)
     address = memory.__array_interface__["data"][0] + _MARGIN
     start = _MARGIN + (-address) % 64 + placement.misalignment
+    memory[: start % item] = 0
     in_step = memory[start % item :]  # so that poison is NaN to whoever counts elements from the operand's first, aligned or not
     in_step[: in_step.size // item * item].view(f"u{item}").fill(_nan_pattern(dtype))
-    return memory, start
+    return memory, at, start + placement.offset
 
 
 @functools.cache  # the name of a dtype is made anew each time
-def _nan_pattern(dtype: np.dtype) -> int:
+def _nan_pattern(dtype: np.dtype[Any]) -> int:
     return _BFLOAT16_NAN if dtype.name == "bfloat16" else _NAN_PATTERNS[dtype.itemsize]
-
-
-_libc: Any = None
 
 
 def _can_guard() -> bool:
     return sys.platform in ("linux", "darwin")
 
 
-def _guarded_memory(placement: Placement) -> tuple[npt.NDArray[np.uint8], int]:
-    """Return memory between two pages that no one may touch, and the offset that puts the operand against one of them."""
-    global _libc
-    page = mmap.PAGESIZE
-    usable = -(-max(1, placement.size) // page) * page
-    region = mmap.mmap(-1, usable + 2 * page)
-    whole = np.frombuffer(region, np.uint8)
-    address = whole.__array_interface__["data"][0]
-    if _libc is None:
-        _libc = ctypes.CDLL(None, use_errno=True)
-    for fence in (address, address + page + usable):
-        if _libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(page), 0):
+def _fence(memory: Bytes, offsets: tuple[int, ...], length: int) -> None:
+    """Let no one touch some pages of this process's memory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for offset in offsets:
+        if libc.mprotect(ctypes.c_void_p(memory.__array_interface__["data"][0] + offset), ctypes.c_size_t(length), 0):
             raise OSError(ctypes.get_errno(), "mprotect failed")
-    memory = whole[page : page + usable]
-    return memory, usable - placement.size if placement.guard == "after" else 0

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convverify.operations.forward import convolve
 from convverify.problems.dtypes import FORMATS, format_of
 from convverify.problems.problem import Problem
 
@@ -22,6 +23,14 @@ def gamma(terms: int, unit_roundoff: float) -> float:
     """Return gamma_n = n u / (1 - n u); infinity where n u >= 1 and the bound says nothing (Higham, lemma 3.1)."""
     product = terms * unit_roundoff
     return product / (1.0 - product) if product < 1.0 else math.inf
+
+
+def ulp_of(values: Any, dtype: str) -> Floats:
+    """Return the unit in the last place of each value in the named format (subnormals counted as the smallest normal number)."""
+    form = FORMATS[dtype]
+    _, exponents = np.frexp(np.abs(values))
+    ulp: Floats = np.ldexp(1.0, np.maximum(exponents, form.min_exponent + 1) - form.precision)
+    return ulp
 
 
 def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats) -> Floats:
@@ -74,7 +83,6 @@ def assert_within_bound(
     Raises AssertionError naming the worst element, and the errors of `conv2d_loops` where the arguments do not fit.
     """
     from convverify.kernels import problem_of
-    from convverify.references.exact import convolve
 
     problem = problem_of(x, w, strides, padding, dilations, groups)
     format_of(x.dtype)

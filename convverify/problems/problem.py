@@ -179,6 +179,16 @@ class Problem:
         return batch * rows * columns * channels * self.terms
 
     @property
+    def macs_inside(self) -> int:
+        """Multiply-adds of the definition that meet no pad."""
+        met = 1
+        for axis, (extent, taps) in enumerate(((self.height, self.kernel_height), (self.width, self.kernel_width))):
+            first, stride, dilation = self.pads[axis][0], self.strides[axis], self.dilations[axis]
+            outputs = range(self.output_shape[axis + 1])
+            met *= sum(0 <= output * stride + tap * dilation - first < extent for output in outputs for tap in range(taps))
+        return self.batch * met * self.out_channels * (self.in_channels // self.groups)
+
+    @property
     def is_empty(self) -> bool:
         """Whether the output has no elements."""
         return 0 in self.output_shape
@@ -248,6 +258,27 @@ class Problem:
             groups=groups,
             dtype=tokens.get("dtype", "float32"),
         )  # fmt: skip
+
+
+def is_degenerate(problem: Problem) -> bool:
+    """Return whether an extent of x, w or the result is 0; it is, too, where the dilated kernel exceeds the padded image."""
+    return 0 in problem.x_shape or 0 in problem.w_shape or problem.is_empty
+
+
+def degeneracy(problem: Problem) -> str:
+    """Return in words what makes a problem degenerate; "" for an ordinary one."""
+    for name, extent in (
+        ("no image", problem.batch), ("no pixels", problem.height * problem.width), ("no input channels", problem.in_channels),
+        ("no output channels", problem.out_channels),
+    ):  # fmt: skip
+        if not extent:
+            return name
+    return "a kernel larger than the padded image" if problem.is_empty else ""
+
+
+def kind_of(padding: Padding) -> str:
+    """Return "VALID", "SAME" or "EXPLICIT"."""
+    return padding if isinstance(padding, str) else "EXPLICIT"
 
 
 def split_tokens(line: str) -> dict[str, str]:

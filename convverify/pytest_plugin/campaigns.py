@@ -23,14 +23,14 @@ from convverify.api import prepare
 from convverify.campaign.events import Event, Found
 from convverify.campaign.options import Options
 from convverify.campaign.report import INTERRUPTED, Report
-from convverify.campaign.verification import Verification
+from convverify.campaign.verification import Resolve, Verification
 from convverify.generation.corpus import write_whole
-from convverify.judging.kernel import Kernel
+from convverify.naming import is_nameable
 from convverify.pytest_plugin import RAN
 from convverify.pytest_plugin.options import configured, corpus_of, given
 from convverify.reporting.outcomes import HOLDS, NOT_JUDGED, REFUTES, Outcome, outcomes
 from convverify.reporting.terminal import statistics_text
-from convverify.targets import find_kernel
+from convverify.targets import locate
 
 
 class Refuted(pytest.fail.Exception):  # type: ignore[name-defined, misc]  # mypy does not see the class behind pytest.fail
@@ -45,7 +45,7 @@ class Plan:
     """A campaign to be run: its options, the kernel where no other process can have it, and what tells it from others."""
 
     options: Options
-    kernel: Kernel | None
+    resolve: Resolve
     key: str
 
 
@@ -78,10 +78,10 @@ def plan(config: pytest.Config, kernel: Any, options: Mapping[str, Any], place: 
     Raises TypeError or ValueError, naming the argument.
     """
     if isinstance(kernel, str) and ":" not in kernel:
-        find_kernel(kernel)
-    chosen, given_kernel = prepare(kernel, {"corpus": corpus_of(config)} | configured(config) | dict(options) | given(config))
-    text = chosen.to_json() + (place if given_kernel else "")
-    return Plan(chosen, given_kernel, hashlib.sha256(text.encode()).hexdigest()[:16])
+        locate(kernel)
+    chosen, resolve = prepare(kernel, {"corpus": corpus_of(config)} | configured(config) | dict(options) | given(config))
+    text = chosen.to_json() + ("" if is_nameable(chosen.target) else place)
+    return Plan(chosen, resolve, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def run(config: pytest.Config, kernel: Any, options: dict[str, Any]) -> Report:
@@ -141,7 +141,7 @@ def _campaign(planned: Plan) -> tuple[Report, list[Found]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pytest may turn them into errors, which a kernel would be blamed for
-        report = Verification(planned.options, hear, planned.kernel).run()
+        report = Verification(planned.options, hear, planned.resolve).run()
     if report.verdict == INTERRUPTED:
         raise KeyboardInterrupt
     return report, found

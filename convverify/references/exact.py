@@ -1,7 +1,4 @@
-"""`exact`: sums of products in float64, exact wherever the operands are integers whose sums fit 53 bits.
-
-It shares no code with the kernels that ship: windows are gathered by strides, and one product sums a whole window.
-"""
+"""`exact`: the exact arithmetic that kernels are judged by, as a reference that can be called like any other."""
 
 from __future__ import annotations
 
@@ -11,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.kernels import problem_of
-from convverify.problems.problem import Problem
+from convverify.operations.forward import Floats, convolve, gather_windows
 from convverify.references import references
 
-Floats = npt.NDArray[np.float64]
-_BLOCK = 1 << 23  # elements of gathered windows at a time: 64 MiB
+__all__ = ["conv2d", "convolve", "gather_windows"]  # snippets that were printed earlier import `convolve` from here
 
 
 @references.register("exact")
@@ -28,38 +24,3 @@ def conv2d(
     """
     problem = problem_of(x, w, strides, padding, dilations, groups)
     return convolve(problem, x.astype(np.float64), w.astype(np.float64))
-
-
-def convolve(problem: Problem, x: Floats, w: Floats) -> Floats:
-    """Return the convolution of float64 operands, each block of images as one matrix product of windows and weights."""
-    y = np.zeros(problem.output_shape, np.float64)
-    if problem.is_empty or not problem.terms:
-        return y
-    _, rows, columns, _ = problem.output_shape
-    block = max(1, _BLOCK // (rows * columns * problem.terms * problem.groups))
-    weights = w.reshape(problem.terms, problem.groups, -1).transpose(1, 0, 2)
-    with np.errstate(all="ignore"):
-        for first in range(0, problem.batch, block):
-            windows = gather_windows(problem, x[first : first + block])
-            product = windows @ weights[:, None]
-            y[first : first + block] = product.transpose(1, 2, 0, 3).reshape(-1, rows, columns, problem.out_channels)
-    return y
-
-
-def gather_windows(problem: Problem, x: npt.NDArray[Any], outside: float = 0.0) -> npt.NDArray[Any]:
-    """Return (groups, images, output pixels, terms): for each output pixel the values under the kernel, `outside` in the pads."""
-    (top, bottom), (left, right) = problem.pads
-    batch, height, width, channels = x.shape
-    padded = np.full((batch, height + top + bottom, width + left + right, channels), outside, x.dtype)
-    padded[:, top : top + height, left : left + width] = x
-    _, rows, columns, _ = problem.output_shape
-    (stride_h, stride_w), (dilation_h, dilation_w) = problem.strides, problem.dilations
-    by_image, by_row, by_column, by_channel = padded.strides
-    inputs = channels // problem.groups
-    view = np.lib.stride_tricks.as_strided(
-        padded,
-        (problem.groups, batch, rows, columns, problem.kernel_height, problem.kernel_width, inputs),
-        (by_channel * inputs, by_image, by_row * stride_h, by_column * stride_w, by_row * dilation_h, by_column * dilation_w, by_channel),
-        writeable=False,
-    )
-    return view.reshape(problem.groups, batch, rows * columns, problem.terms)

@@ -25,6 +25,7 @@ _LEGEND = (
     "error  worst of an element, as a fraction of its bound",
     "differs  norm of the difference to the reference's result",
     "MiB    peak memory of a call besides operands and result",
+    "~      less than an empty call, which is taken off: known roughly",
 )
 
 
@@ -138,6 +139,10 @@ def _block(comparison: Comparison, row: Row, short: dict[str, str]) -> Iterator[
             yield _line(comparison, row, one, label), None
             if one.is_extrapolated(item):
                 yield f"    extrapolated by multiply-adds ({quantity(one.problem.macs)}) from {one.problem}", None
+            for remark in one.remarks:
+                yield f"    {remark}", None
+        elif name in row.refused:
+            yield f"  {label:{_NAME}}  REFUSED  {row.refused[name]}", "bold red"
         elif name in row.unsupported:
             yield f"  {label:{_NAME}}      n/a  {row.unsupported[name]}", None
 
@@ -151,7 +156,8 @@ def _line(comparison: Comparison, row: Row, one: Measurement, label: str) -> str
     difference = "-" if one.name in (comparison.reference, READY) else "n/a" if one.difference is None else f"{one.difference:.2g}"
     memory = "" if one.name == READY else "n/a" if one.memory is None else f"{one.memory / 2**20:.1f}"
     spread = f"{50 * one.seconds.relative:.0f}%"
-    cells = f"{duration(one.seconds.median):>8} {spread:>4} {ratio:>6} {number(speed / 1e9):>7} {share:>5} {fraction:>6}"
+    time = ("~" if one.is_rough else "") + duration(one.seconds.median)
+    cells = f"{time:>8} {spread:>4} {ratio:>6} {number(speed / 1e9):>7} {share:>5} {fraction:>6}"
     return f"  {label:{_NAME}} {cells} {difference:>8} {memory:>6}".rstrip()
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convverify import __version__
 from convverify.campaign.options import Options
 from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.operands.case import Case
+from convverify.operations.error_bounds import ulp_of
+from convverify.problems.problem import degeneracy
 from convverify.reporting.confidence import statement
-from convverify.reporting.picture import number_text
+from convverify.reporting.picture import NHWC, Axes, numbers_apart, place
 from convverify.reporting.plain import one_line
 
 
@@ -27,23 +32,46 @@ def summary(report: Report) -> str:
         return "interrupted before a case was judged"
     if not statistics.cases:  # a single case, replayed
         return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
-    text = f"{count} counterexample{'' if count == 1 else 's'} in {statistics.cases} cases on {statistics.problems} problems"
+    tried = f"{statistics.results['all']} judged cases" if report.verdict == VERIFIED else f"{statistics.cases} cases"
+    text = f"{count} counterexample{'' if count == 1 else 's'} in {tried} on {statistics.problems} problems"
+    if statistics.unsupported:
+        text += f", {statistics.unsupported} refused"
     text += f", {report.seconds:.1f} s"
     if report.verdict == INTERRUPTED:
         return f"{text}, before it was interrupted"
     if report.finished == "time" and report.verdict == VERIFIED:
         text += f" (stopped by --max-time {report.options.max_time:g})"
+    if report.degenerate and report.verdict == VERIFIED:
+        kinds = ", ".join(dict.fromkeys(degeneracy(Case.parse(found.case).problem) for found in report.degenerate))
+        text += f"; right on all ordinary problems, degenerate ones fail ({kinds})"
     return text
 
 
-def worst_sentence(expected: float, actual: float, index: tuple[int, ...], bound: float | None) -> str:
-    """Return expected and actual at one element of the output, and the error beside its bound."""
-    place = ", ".join(map(str, index))
-    text = f"at y[{place}] expected {number_text(float(expected))}, got {number_text(float(actual))}"
+def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: float | None, *, dtype: str = "", axes: Axes = NHWC) -> str:
+    """Return expected and actual at one element of the output, how far apart they are in ulp, and the error beside its bound.
+
+    Parameters
+    ----------
+    expected, actual : numbers
+    index : of the element, in NHWC order
+    bound : the error allowed to it; None where it has to be exact
+    dtype : whose units in the last place are counted; default: none are
+    axes : those of NHWC in the kernel's own order, in which the index is shown
+    """
+    right, result = float(expected), float(actual)
+    shown = numbers_apart(right, result)
+    text = f"at {place('y', index, axes)} expected {shown[0]}, got {shown[1]}"
+    error = abs(result - right)
+    if dtype and 0.0 < error <= abs(right) / 10.0:  # farther apart, nobody counts units in the last place
+        text += f", {ulps_text(error / float(ulp_of(right, dtype)))} apart"
     if bound is not None:
-        error = abs(float(actual) - float(expected))
         text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
     return text
+
+
+def ulps_text(ulps: float) -> str:
+    """Return a distance in units in the last place: 3 ulp, 0.5 ulp, 2.1e+07 ulp."""
+    return f"{int(ulps)} ulp" if ulps == int(ulps) and ulps < 1e6 else f"{ulps:.2g} ulp"
 
 
 def figures(report: Report) -> list[str]:
@@ -67,6 +95,10 @@ def figures(report: Report) -> list[str]:
     )
     if statistics.unsupported:
         lines.append(f"unsupported (NotImplementedError): {statistics.unsupported} cases, not counted as passed")
+    if statistics.too_large:
+        lines.append(f"skipped, as they do not fit the memory of this machine: {statistics.too_large} cases")
+    if statistics.confirmed:
+        lines.append(f"exact arithmetic: confirmed by a second definition on {statistics.confirmed} cases")
     if statistics.refused:
         lines.append(f"refused, as tf.nn.conv2d refuses them: {statistics.refused} cases")
     if statistics.mentions:

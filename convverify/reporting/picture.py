@@ -1,16 +1,28 @@
-"""Pictures in text: where the wrong elements of an output are."""
+"""Pictures in text: where the wrong elements of an output are, and what stands there.
+
+Arrays are in NHWC order.  What names an axis, an index or a shape takes `axes`: those of NHWC in the kernel's own order, (0, 3, 1, 2) for
+NCHW, so that the author of a kernel reads indices as the kernel has them.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from convverify.judging.trial import Finding
 
-Mask = npt.NDArray[np.bool_]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Axes: TypeAlias = Sequence[int]
+
+NHWC: Axes = (0, 1, 2, 3)
+_NAMES = ("batch", "row", "column", "channel")
 _ROWS, _COLUMNS = 14, 64
+_DIGITS, _MOST_DIGITS = 6, 17  # significant digits that are shown; 17 tell any two numbers of float64 apart
+_SMALL, _WHOLE = 1e-4, 1e15  # between these no exponent is written, up to the second integers are written whole
 
 
 def wrong_map(wrong: Mask) -> list[str]:
@@ -58,16 +70,16 @@ def channel_map(wrong: Mask) -> list[str]:
     return ["batch x channels:", *rows, *([f"(of {some.shape[0]} x {some.shape[1]})"] if cut else [])]
 
 
-def where(wrong: Mask) -> str:
-    """Return in words along which axes the wrong elements lie; "" where they are everywhere."""
+def where(wrong: Mask, axes: Axes = NHWC) -> str:
+    """Return in words along which axes of the kernel's result the wrong elements lie, in its own order; "" where they are everywhere."""
     if wrong.ndim != 4 or not wrong.any() or wrong.all():
         return ""
     parts = []
-    for axis, name in enumerate(("batch", "row", "column", "channel")):
+    for axis in axes:
         hit = np.asarray(wrong.any(axis=tuple(other for other in range(4) if other != axis)))
         indices = np.flatnonzero(hit)
         if len(indices) < len(hit):
-            parts.append(f"{name} {_told(indices, len(hit))}")
+            parts.append(f"{_NAMES[axis]} {_told(indices, len(hit))}")
     return "only " + ", ".join(parts) if parts else ""
 
 
@@ -85,25 +97,60 @@ def _told(indices: npt.NDArray[np.intp], extent: int) -> str:
     return f"{shown}{', ...' if len(indices) > 8 else ''} of 0..{extent - 1}"
 
 
+def own_order(nhwc: Sequence[int], axes: Axes = NHWC) -> tuple[int, ...]:
+    """Return an index or a shape, which is kept in NHWC order, in the order that the kernel has."""
+    return tuple(int(nhwc[axis]) for axis in axes) if len(nhwc) == 4 else tuple(map(int, nhwc))
+
+
+def place(name: str, nhwc: Sequence[int], axes: Axes = NHWC) -> str:
+    """Return how the kernel's author writes an element: y[0, 2, 1, 3], its index in the kernel's own order."""
+    return f"{name}[{', '.join(map(str, own_order(nhwc, axes)))}]"
+
+
 def around(finding: Finding, index: Sequence[int]) -> list[str]:
-    """Return lines with expected and actual over the rows and columns around an element, its image and channel fixed."""
+    """Return lines with expected and actual over the rows and columns around an element (NHWC), its image and channel fixed.
+
+    Expected and actual of an element have as many digits as tell them apart.
+    """
     assert finding.expected is not None
     assert finding.actual is not None
     assert finding.wrong is not None
     n, i, j, k = index
     rows = range(max(0, i - 1), min(finding.expected.shape[1], i + 2))
     columns = range(max(0, j - 2), min(finding.expected.shape[2], j + 3))
+    cells = {
+        (row, column): numbers_apart(float(finding.expected[n, row, column, k]), float(finding.actual[n, row, column, k]))
+        for row in rows
+        for column in columns
+    }
+    width = max((len(text) for pair in cells.values() for text in pair), default=0)
     lines = []
-    for title, array in (("expected", finding.expected), ("actual", finding.actual)):
+    for which, title in enumerate(("expected", "actual")):
         for number, row in enumerate(rows):
-            cells = []
-            for column in columns:
-                mark = "*" if array is finding.actual and finding.wrong[n, row, column, k] else " "
-                cells.append(f"{number_text(float(array[n, row, column, k]))}{mark}".rjust(13))
-            lines.append(f"{title if not number else '':9}{''.join(cells)}")
+            marks = ["*" if which and finding.wrong[n, row, column, k] else " " for column in columns]
+            shown = "".join(
+                f"{cells[row, column][which]}{mark}".rjust(max(13, width + 3)) for column, mark in zip(columns, marks, strict=True)
+            )
+            lines.append(f"{'' if number else title:9}{shown}".rstrip())
     return lines
 
 
-def number_text(value: float) -> str:
-    """Return a number short enough for a table, and exact where it is an integer."""
-    return str(int(value)) if value == value and abs(value) < 1e9 and value == int(value) else f"{value:.6g}"
+def number_text(value: float, digits: int = _DIGITS) -> str:
+    """Return a number with so many significant digits at most, and whole where it is an integer: short enough for a table."""
+    if not math.isfinite(value):
+        return f"{value:g}"
+    if value == int(value) and abs(value) < _WHOLE:
+        return str(int(value))
+    if _SMALL <= abs(value) < _WHOLE:  # without an exponent, and no digit of its integer part is lost
+        digits = max(digits, len(str(int(abs(value)))))
+        return np.format_float_positional(value, precision=digits, unique=True, fractional=False, trim="-")
+    return f"{value:.{digits}g}"
+
+
+def numbers_apart(one: float, other: float) -> tuple[str, str]:
+    """Return two numbers that are shown beside each other, with as many digits as tell them apart."""
+    for digits in range(_DIGITS, _MOST_DIGITS):
+        texts = number_text(one, digits), number_text(other, digits)
+        if texts[0] != texts[1] or one == other:
+            return texts
+    return number_text(one, _MOST_DIGITS), number_text(other, _MOST_DIGITS)

@@ -14,6 +14,7 @@ _REGISTRIES = {
     "suites": "convverify.problems.suites:suites",
     "mutants": "convverify.mutants:mutants",
     "unusual": "convverify.unusual:unusual",
+    "cheats": "convverify.cheats:cheats",
 }
 
 _LONGEST = 4000  # characters of a line: a case of 64 elements has fewer
@@ -57,7 +58,7 @@ def show_registries(what: str | None) -> None:
     for title, place in _REGISTRIES.items():
         if what not in (None, title):
             continue
-        if what is None and title in ("mutants", "unusual"):
+        if what is None and title in ("mutants", "unusual", "cheats"):
             print(f"{title}: convverify list {title}")
             continue
         module, _, name = place.partition(":")

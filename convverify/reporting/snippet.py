@@ -11,11 +11,11 @@ import numpy as np
 
 from convverify.campaign.report import Counterexample, Report
 from convverify.generation.companions import companion
+from convverify.host.loading import module_of_file
 from convverify.judging.kernel import DATA_FORMATS, NEUTRAL, declaring
 from convverify.naming import is_nameable
 from convverify.operands.case import Array, Case
 from convverify.reporting.plain import printable
-from convverify.targets import module_of_file
 
 _INLINE = 48  # elements of an array that is written out
 _NONZEROS = 12  # elements of one that is zero elsewhere

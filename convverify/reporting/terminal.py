@@ -131,6 +131,8 @@ def show(report: Report, console: Console) -> None:
     if report.reference_faults:
         console.print()
         _show_reference_faults(report, console)
+    for found in report.degenerate:
+        _prose(console, f"[yellow]degenerate[/]  {_safe(found.property)}: {_safe(found.sentence)}: {_safe(found.case)}")
     for warning in report.warnings:
         _prose(console, f"[yellow]note[/]  {_safe(warning)}")
     if report.statistics.cases:
@@ -167,6 +169,7 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
         _prose(console, "minimal: one less in any extent passes, or there is no less", 4)
     if example.reproduced and not example.minimal:
         _prose(console, "(smaller ones may fail, too: there was no time to try them all)", 4)
+    _show_frames(example, console)
     _show_values(example, console)
     for diagnosis in example.diagnosis:
         _prose(console, f"[bold]{_safe(diagnosis)}[/]", 2)
@@ -181,6 +184,15 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
     _lines(console, ["replay:", f"  {replay_line(report, example)}"], 2)
     if with_snippet:
         _lines(console, ["snippet:", *(f"  {line}" for line in snippet(report, example))], 2)
+
+
+def _show_frames(example: Counterexample, console: Console) -> None:
+    """Show where an exception was raised, the innermost line last."""
+    if example.finding is None or not example.finding.frames:
+        return
+    _lines(console, ["raised here:"], 2)
+    for frame in example.finding.frames:
+        _lines(console, [f"{frame.file}:{frame.line}, in {frame.function}", *([f"    {frame.source}"] if frame.source else [])])
 
 
 def _show_values(example: Counterexample, console: Console) -> None:

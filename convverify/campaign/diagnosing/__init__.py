@@ -1,112 +1,75 @@
 """Diagnosis: which known fault computes what the kernel has computed?
 
-A hypothesis is a function (case, x, w) -> y | None in float64, NHWC: what a kernel with one known fault would return, or None where the
-fault does not apply.  Decorate it with `@hypotheses.register("words for the report")`.  The mutants of the catalogue are tried as well.
+Nothing of the user's runs here: a kernel's outputs on failing cases are held against what hypotheses say (`hypothesis`), those of
+the catalogue of mutants among them, and two common faults at once where no single one explains all.
 """
 
 from __future__ import annotations
 
-import operator
+import importlib
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterable
 
-import numpy as np
-import numpy.typing as npt
-
+from convverify.campaign.diagnosing.evidence import evidence_of
+from convverify.campaign.diagnosing.explaining import Explanation, explanations
+from convverify.campaign.diagnosing.hypothesis import Hypothesis, change_of, hypotheses
+from convverify.campaign.diagnosing.normwise import errs_by_norm
+from convverify.campaign.diagnosing.probes import Ask, Interview
+from convverify.campaign.diagnosing.scene import Floats, Scene
 from convverify.operands.case import Case
-from convverify.references.exact import convolve
-from convverify.registry import Registry
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Hypothesis: TypeAlias = Callable[[Case, Floats, Floats], Floats | None]
+__all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hypotheses"]
 
-_LEAST = 2  # telling cases that a hypothesis has to explain: one alone is often explained by several
-hypotheses = Registry("hypothesis", __name__)
+_BUSY = 5  # how much longer than the time to spend a diagnosis may last
+_TIED, _SHOWN = 40, 2
+_ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without more ado
+_BY_NORM = (
+    "errs by the norm of the tile or of the image, not by what an element sums, and within the bound of algorithms that do: "
+    "Winograd's and Fourier transforms; if it is meant to be one of these, --accuracy normwise judges it by their bound"
+)
 
-# Mutants whose fault shows in the values of a single call, and that do no harm to the process that calls them.
-_SAFE_CLASSES = ("indexing", "padding", "strides", "tails", "groups", "fast_paths", "precision", "degenerate", "special_values", "layout")
+for _module in ("geometry", "padding", "orders", "channels", "numbers"):  # the likely first, and geometry before values
+    importlib.import_module(f"{__name__}.{_module}")
 
 
-def diagnose(failures: Iterable[tuple[Case, Floats]], *, seconds: float = 1.5, without: str = "") -> tuple[str, ...]:
+def diagnose(
+    failures: Iterable[tuple[Case, Floats]], *, seconds: float = 1.5, without: str = "", ask: Ask | None = None
+) -> tuple[str, ...]:
     """Return sentences naming the known faults that explain the kernel's outputs; none where nothing fits.
 
     Parameters
     ----------
     failures : cases on which the kernel is wrong, each with the kernel's output (float64, NHWC)
-    seconds : time to spend
+    seconds : processor time to spend; where others are at work on this processor, some times as long goes by
     without : name of a mutant that is not to be tried (to test the diagnosis on that mutant)
+    ask : returns the kernel's output (float64, NHWC) on another case, None where it has none; with it, few failures become
+        more, faults that explain them equally well are told apart, and what explains only some of them has to foretell others
+
+    Notes
+    -----
+    What explains more cases stands alone.  Of several that nothing tells apart, the one that would be wrong most rarely does.
     """
-    deadline = time.monotonic() + seconds
-    evidence, telling = [], []
-    for case, actual in failures:
-        x, w = (array.astype(np.float64) for array in _seen_by_kernel(case))
-        evidence.append((case, x, w, actual))
-        telling.append(_is_telling(actual, convolve(case.problem, x, w)))
-    if not evidence:
-        return ()
-    scores: list[tuple[int, int, str]] = []
-    for rank, (words, hypothesis) in enumerate(_candidates(without)):
-        if time.monotonic() > deadline:
-            break
-        matched = [_matches(hypothesis, *item) for item in evidence]
-        if sum(map(operator.and_, matched, telling)) >= _LEAST:
-            scores.append((-sum(matched), rank, words))
-    scores.sort()
-    if not scores or -scores[0][0] * 10 < len(evidence) * 6:
-        return ()
-    best = scores[0][0]
-    return tuple(f"matches: {words} on {-matched} of {len(evidence)} failing cases" for matched, _, words in scores[:2] if matched == best)
+    worked, waited = time.thread_time() + seconds, time.monotonic() + _BUSY * seconds
+
+    def is_over() -> bool:
+        return time.thread_time() > worked or time.monotonic() > waited
+
+    everything = [evidence_of(case, actual) for case, actual in failures]
+    evidence = [item for item in everything if item.case.stage != "rounding"]  # there, sums are not exact, whoever makes them
+    interview = Interview(ask, is_over)
+    evidence += interview.more_failures(evidence, _ENOUGH + 2 - sum(item.is_telling for item in evidence))
+    sentences: list[str] = []
+    for tied in explanations(evidence, without, is_over):
+        explained = [item for item, explains in zip(evidence, tied[0].explains, strict=True) if explains]
+        left = interview.one_of_each_kind([one.candidate for one in tied[:_TIED]], explained)
+        if not tied[0].of_shapes and not _is_certain(tied[0], len(evidence)):
+            left = [one for one in left if interview.confirms(one, explained)]
+        what = "the shape matches" if tied[0].of_shapes else "matches"
+        sentences += [f"{what}: {one.words} on {tied[0].count} of {len(evidence)} failing cases" for one in left[:_SHOWN]]
+    if not sentences and errs_by_norm(everything, ask):
+        return (_BY_NORM,)
+    return tuple(sentences)
 
 
-def _is_telling(actual: Floats, expected: Floats) -> bool:
-    """Return whether a wrong result says how it came about: one that is zero, or not finite, all over could come from anything."""
-    if actual.shape != expected.shape:
-        return True
-    with np.errstate(all="ignore"):
-        wrong = ~((actual == expected) | (np.isnan(actual) & np.isnan(expected)))
-    substantial = np.isfinite(actual) & (actual != 0)
-    return bool((wrong & substantial).any() or (~wrong & substantial).any())
-
-
-def _seen_by_kernel(case: Case) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The values that the operands hold once they are placed: a broadcast layout repeats some."""
-    axes = (0, 1, 2, 3)
-    x, w = case.operands((axes, axes))
-    return x.values, w.values
-
-
-def _candidates(without: str) -> Iterator[tuple[str, Hypothesis]]:
-    for entry in hypotheses:
-        yield entry.name, entry.function
-    from convverify.mutants import mutants
-
-    for entry in mutants:
-        if entry.name != without and entry.traits.get("fault_class") in _SAFE_CLASSES:
-            yield f"{entry.summary.rstrip('.')} (mutant {entry.name})", _as_hypothesis(entry.function)
-
-
-def _as_hypothesis(mutant: Callable[..., Any]) -> Hypothesis:
-    from convverify.judging.kernel import make_kernel
-
-    kernel = make_kernel(mutant)
-
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        if not kernel.explores(case.problem):
-            return None
-        placed = case.operands(kernel.axes)
-        result = kernel(placed[0].array, placed[1].array, case.problem)
-        return np.asarray(result).astype(np.float64)
-
-    return hypothesis
-
-
-def _matches(hypothesis: Hypothesis, case: Case, x: Floats, w: Floats, actual: Floats) -> bool:
-    try:
-        with np.errstate(all="ignore"):
-            predicted = hypothesis(case, x, w)
-    except Exception:
-        return False
-    if predicted is None or predicted.shape != actual.shape:
-        return False
-    return bool(np.array_equal(predicted, actual, equal_nan=True))
+def _is_certain(explanation: Explanation, cases: int) -> bool:
+    return len(explanation.candidate.changes) < 2 and explanation.count == cases >= _ENOUGH

@@ -7,32 +7,34 @@ from typing import Any
 
 import numpy as np
 
-from convverify.campaign.diagnosing import Floats, hypotheses
-from convverify.operands.case import Case
-from convverify.references.exact import convolve
+from convverify.campaign.diagnosing.hypothesis import change_of
+from convverify.campaign.diagnosing.scene import Floats, Scene
 
 _BLOCKS = (2, 4, 8, 16, 32, 64, 128, 256)
+_BITS = (8, 16)
 
 
-def _operand(words: str, which: str, change: Callable[[Case, Floats], Floats | None]) -> None:
+def _operand(words: str, which: str, change: Callable[[Floats], Floats | None], *, common: bool = False) -> None:
     """Register the hypothesis that the kernel sees another x or w."""
 
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        changed = change(case, x if which == "x" else w)
-        if changed is None:
-            return None
-        return convolve(case.problem, changed, w) if which == "x" else convolve(case.problem, x, changed)
+    def changed(scene: Scene) -> Scene | None:
+        other = change(getattr(scene, which))
+        return None if other is None else scene.with_(**{which: other})
 
-    hypotheses.register(words)(hypothesis)
+    change_of(words, changed, common=common)
 
 
-def _result(words: str, change: Callable[[Case, Floats], Floats | None]) -> None:
+def _result(words: str, change: Callable[[Floats], Floats | None], *, common: bool = False) -> None:
     """Register the hypothesis that the right result is spoilt afterwards."""
 
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        return change(case, convolve(case.problem, x, w))
+    def changed(scene: Scene) -> Scene | None:
+        def then(y: Floats) -> Floats:
+            other = change(y)
+            return y if other is None else other
 
-    hypotheses.register(words)(hypothesis)
+        return scene.with_(then=(*scene.then, then))
+
+    change_of(words, changed, common=common)
 
 
 def _zeroed(array: Floats, where: Any) -> Floats:
@@ -56,38 +58,43 @@ def _beyond(array: Floats, axis: int, limit: int) -> Floats | None:
     return _zeroed(array, (slice(None),) * axis + (slice(limit, None),))
 
 
-_operand("last input channel ignored", "w", lambda case, w: _zeroed(w, np.s_[:, :, -1:]))
-_operand("first input channel ignored", "w", lambda case, w: _zeroed(w, np.s_[:, :, :1]))
-_operand("only the first input channel used", "w", lambda case, w: _zeroed(w, np.s_[:, :, 1:]))
-_operand("input channels in reverse order", "w", lambda case, w: w[:, :, ::-1])
-_operand("input channels moved by one", "w", lambda case, w: np.roll(w, 1, 2))
-_operand("output channels in reverse order", "w", lambda case, w: w[..., ::-1])
-_operand("output channels moved by one", "w", lambda case, w: np.roll(w, 1, 3))
-_operand("output channels moved back by one", "w", lambda case, w: np.roll(w, -1, 3))
-_operand("input and output channels of the weights swapped", "w", lambda case, w: w.swapaxes(2, 3) if w.shape[2] == w.shape[3] else None)
-_operand("weights read in O, H, W, I order", "w", lambda case, w: w.ravel().reshape(w.shape[3], *w.shape[:3]).transpose(1, 2, 3, 0))
-_operand("image read as NCHW", "x", lambda case, x: x.ravel().reshape(x.shape[0], x.shape[3], *x.shape[1:3]).transpose(0, 2, 3, 1))
-_operand("all images taken for the first", "x", lambda case, x: np.broadcast_to(x[:1], x.shape))
-_operand("last image ignored", "x", lambda case, x: _zeroed(x, np.s_[-1:]))
-_operand("images in reverse order", "x", lambda case, x: x[::-1])
-_operand("last pixel row ignored", "x", lambda case, x: _zeroed(x, np.s_[:, -1:]))
-_operand("last pixel column ignored", "x", lambda case, x: _zeroed(x, np.s_[:, :, -1:]))
-_operand("first pixel row ignored", "x", lambda case, x: _zeroed(x, np.s_[:, :1]))
-_operand("first pixel column ignored", "x", lambda case, x: _zeroed(x, np.s_[:, :, :1]))
+_operand("last kernel row ignored", "w", lambda w: _zeroed(w, np.s_[-1:]), common=True)
+_operand("last kernel column ignored", "w", lambda w: _zeroed(w, np.s_[:, -1:]), common=True)
+_operand("first kernel row ignored", "w", lambda w: _zeroed(w, np.s_[:1]))
+_operand("first kernel column ignored", "w", lambda w: _zeroed(w, np.s_[:, :1]))
+_operand("only the kernel's first row used", "w", lambda w: _zeroed(w, np.s_[1:]))
+_operand("only the kernel's first column used", "w", lambda w: _zeroed(w, np.s_[:, 1:]))
+_operand("last input channel ignored", "w", lambda w: _zeroed(w, np.s_[:, :, -1:]))
+_operand("first input channel ignored", "w", lambda w: _zeroed(w, np.s_[:, :, :1]))
+_operand("only the first input channel used", "w", lambda w: _zeroed(w, np.s_[:, :, 1:]), common=True)
+_operand("input channels moved by one", "w", lambda w: np.roll(w, 1, 2))
+_operand("output channels moved by one", "w", lambda w: np.roll(w, 1, 3))
+_operand("output channels moved back by one", "w", lambda w: np.roll(w, -1, 3))
+_operand("every output channel computed with the first one's weights", "w", lambda w: np.broadcast_to(w[..., :1], w.shape))
+_operand("all images taken for the first", "x", lambda x: np.broadcast_to(x[:1], x.shape))
+_operand("all images taken for the last", "x", lambda x: np.broadcast_to(x[-1:], x.shape))
+_operand("last image ignored", "x", lambda x: _zeroed(x, np.s_[-1:]))
+_operand("images in reverse order", "x", lambda x: x[::-1])
+_operand("last pixel row ignored", "x", lambda x: _zeroed(x, np.s_[:, -1:]))
+_operand("last pixel column ignored", "x", lambda x: _zeroed(x, np.s_[:, :, -1:]))
+_operand("first pixel row ignored", "x", lambda x: _zeroed(x, np.s_[:, :1]))
+_operand("first pixel column ignored", "x", lambda x: _zeroed(x, np.s_[:, :, :1]))
+_operand("the image's mean subtracted", "x", lambda x: x - x.mean() if x.size else None)
 
-_result("last output row left out (zero)", lambda case, y: _zeroed(y, np.s_[:, -1:]))
-_result("last output column left out (zero)", lambda case, y: _zeroed(y, np.s_[:, :, -1:]))
-_result("first output row left out (zero)", lambda case, y: _zeroed(y, np.s_[:, :1]))
-_result("first output column left out (zero)", lambda case, y: _zeroed(y, np.s_[:, :, :1]))
-_result("last output channel left out (zero)", lambda case, y: _zeroed(y, np.s_[..., -1:]))
-_result("last image left out (zero)", lambda case, y: _zeroed(y, np.s_[-1:]))
-_result("result all zero", lambda case, y: np.zeros_like(y))
-_result("last output row missing from the result", lambda case, y: y[:, :-1])
-_result("last output column missing from the result", lambda case, y: y[:, :, :-1])
-_result("negative results cut to zero", lambda case, y: np.maximum(y, 0.0))
-_result("absolute value of the result", lambda case, y: np.abs(y))
-_result("every image's result is that of the first", lambda case, y: np.broadcast_to(y[:1], y.shape))
-_result("output channels added up into the first", lambda case, y: None if y.shape[3] < 2 else _summed(y))
+_result("last output row left out (zero)", lambda y: _zeroed(y, np.s_[:, -1:]), common=True)
+_result("last output column left out (zero)", lambda y: _zeroed(y, np.s_[:, :, -1:]), common=True)
+_result("first output row left out (zero)", lambda y: _zeroed(y, np.s_[:, :1]), common=True)
+_result("first output column left out (zero)", lambda y: _zeroed(y, np.s_[:, :, :1]), common=True)
+_result("last output channel left out (zero)", lambda y: _zeroed(y, np.s_[..., -1:]))
+_result("last image left out (zero)", lambda y: _zeroed(y, np.s_[-1:]))
+_result("result all zero", np.zeros_like)
+_result("last output row missing from the result", lambda y: y[:, :-1])
+_result("last output column missing from the result", lambda y: y[:, :, :-1])
+_result("negative results cut to zero", lambda y: np.maximum(y, 0.0), common=True)
+_result("absolute value of the result", np.abs)
+_result("every image's result is that of the first", lambda y: np.broadcast_to(y[:1], y.shape))
+_result("output channels added up into the first", lambda y: None if y.shape[3] < 2 else _summed(y))
+_result("results of all images added up", lambda y: np.broadcast_to(y.sum(0, keepdims=True), y.shape))
 
 
 def _summed(y: Floats) -> Floats:
@@ -98,14 +105,10 @@ def _summed(y: Floats) -> Floats:
 
 def _block(words: str, where: str, axis: int, cut: Callable[[Floats, int, int], Floats | None], block: int) -> None:
     """Register the hypothesis that a tail, or all beyond a limit, of x, w or the result ("y") is lost."""
-
-    def change(case: Case, array: Floats) -> Floats | None:
-        return cut(array, axis, block)
-
     if where == "y":
-        _result(words, change)
+        _result(words, lambda array: cut(array, axis, block))
     else:
-        _operand(words, where, change)
+        _operand(words, where, lambda array: cut(array, axis, block))
 
 
 for _size in _BLOCKS:
@@ -120,69 +123,99 @@ for _size in _BLOCKS:
         _block(f"{_name} beyond {_size} ignored", "x", _axis, _beyond, _size)
 
 
+def _short_index(bits: int) -> None:
+    """Register that the place of an output is kept in so many bits: later ones are written over the first."""
+
+    def overwritten(y: Floats) -> Floats | None:
+        if y.size <= 1 << bits:
+            return None
+        changed = np.zeros(y.size)
+        changed[np.arange(y.size) % (1 << bits)] = y.ravel()  # numpy keeps the last of equal indices
+        return changed.reshape(y.shape)
+
+    _result(f"outputs numbered in {bits} bits: those beyond {1 << bits} written over the first", overwritten)
+
+
+for _number in _BITS:
+    _short_index(_number)
+
+
 # Groups.
 
 
-def _grouped(words: str, change: Callable[[Case, Floats, Floats], tuple[Floats, Floats]]) -> None:
-    """Register a hypothesis on how channels and weights of groups are matched."""
+def _grouped(words: str, change: Callable[[Floats, Floats], tuple[Floats, Floats]], *, common: bool = False) -> None:
+    """Register a hypothesis on how channels of x (..., groups, channels) and weights of groups (the same) are matched."""
 
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        if case.problem.groups == 1:
+    def changed(scene: Scene) -> Scene | None:
+        if scene.groups == 1:
             return None
-        other_x, other_w = change(case, x, w)
-        return convolve(case.problem, other_x, other_w)
+        x, w = (array.reshape(*array.shape[:3], scene.groups, -1) for array in (scene.x, scene.w))
+        x, w = change(x, w)
+        return scene.with_(x=_joined(x), w=_joined(w))
 
-    hypotheses.register(words)(hypothesis)
-
-
-def _split(case: Case, array: Floats) -> Floats:
-    return array.reshape(*array.shape[:3], case.problem.groups, -1)
+    change_of(words, changed, common=common)
 
 
 def _joined(array: Floats) -> Floats:
     return array.reshape(*array.shape[:3], -1)
 
 
-_grouped(
-    "every group reads the first group's channels",
-    lambda case, x, w: (_joined(np.broadcast_to(_split(case, x)[..., :1, :], _split(case, x).shape)), w),
-)
-_grouped("input channels dealt to the groups in turn", lambda case, x, w: (_joined(_split_turn(case, x)), w))
-_grouped("output channels dealt to the groups in turn", lambda case, x, w: (x, _joined(_split_turn(case, w))))
-_grouped("groups of input channels moved by one", lambda case, x, w: (_joined(np.roll(_split(case, x), 1, -2)), w))
-_grouped("groups of input channels moved back by one", lambda case, x, w: (_joined(np.roll(_split(case, x), -1, -2)), w))
-_grouped("groups of input channels in reverse order", lambda case, x, w: (_joined(_split(case, x)[..., ::-1, :]), w))
-_grouped("groups of weights in reverse order", lambda case, x, w: (x, _joined(_split(case, w)[..., ::-1, :])))
-_grouped(
-    "every group uses the first group's weights",
-    lambda case, x, w: (x, _joined(np.broadcast_to(_split(case, w)[..., :1, :], _split(case, w).shape))),
-)
+def _dealt(array: Floats) -> Floats:
+    """Deal channels to the groups in turn, as cards, instead of in blocks."""
+    return array.reshape(*array.shape[:3], array.shape[4], array.shape[3]).swapaxes(3, 4)
 
 
-def _split_turn(case: Case, array: Floats) -> Floats:
-    return array.reshape(*array.shape[:3], -1, case.problem.groups).swapaxes(3, 4)
+def _first(array: Floats) -> Floats:
+    return np.broadcast_to(array[..., :1, :], array.shape)
 
 
-def _group_results(words: str, change: Callable[[Floats], Floats]) -> None:
-    """Register a hypothesis on the results of groups."""
+_grouped("every group reads the first group's channels", lambda x, w: (_first(x), w), common=True)
+_grouped("every group reads the sum of all groups' channels", lambda x, w: (np.broadcast_to(x.sum(-2, keepdims=True), x.shape), w))
+_grouped("input channels dealt to the groups in turn", lambda x, w: (_dealt(x), w), common=True)
+_grouped("output channels dealt to the groups in turn", lambda x, w: (x, _dealt(w)), common=True)
+_grouped("groups of input channels moved by one", lambda x, w: (np.roll(x, 1, -2), w))
+_grouped("groups of input channels moved back by one", lambda x, w: (np.roll(x, -1, -2), w))
+_grouped("groups of input channels in reverse order", lambda x, w: (x[..., ::-1, :], w))
+_grouped("groups of weights in reverse order", lambda x, w: (x, w[..., ::-1, :]))
+_grouped("every group uses the first group's weights", lambda x, w: (x, _first(w)), common=True)
 
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        if case.problem.groups == 1:
+
+def _group_results(words: str, change: Callable[[Floats], Floats], *, common: bool = False) -> None:
+    """Register a hypothesis on the results of groups: (..., groups, output channels of one)."""
+
+    def changed(scene: Scene) -> Scene | None:
+        if scene.groups == 1:
             return None
-        return _joined(change(_split(case, convolve(case.problem, x, w))))
+        return scene.with_(then=(*scene.then, lambda y: _joined(change(y.reshape(*y.shape[:3], scene.groups, -1)))))
 
-    hypotheses.register(words)(hypothesis)
+    change_of(words, changed, common=common)
 
 
-_group_results("only the first group computed", lambda y: _zeroed(y, np.s_[..., 1:, :]))
+_group_results("only the first group computed", lambda y: _zeroed(y, np.s_[..., 1:, :]), common=True)
 _group_results("last group left out", lambda y: _zeroed(y, np.s_[..., -1:, :]))
-_group_results("output channels interleaved between the groups", lambda y: y.swapaxes(3, 4))
+_group_results("output channels interleaved between the groups", lambda y: y.swapaxes(3, 4), common=True)
 
 
-@hypotheses.register("groups of outputs in another order (channel multiplier first)")
-def multiplier_first(case: Case, x: Floats, w: Floats) -> Floats | None:
+def _multiplier_first(scene: Scene) -> Scene | None:
     """Output channel k belongs to group k % groups."""
-    if case.problem.groups == 1:
+    if scene.groups == 1:
         return None
-    y = _split(case, convolve(case.problem, x, _joined(_split_turn(case, w))))
-    return _joined(y.swapaxes(3, 4))
+    w = _joined(_dealt(scene.w.reshape(*scene.w.shape[:3], scene.groups, -1)))
+    return scene.with_(w=w, then=(*scene.then, lambda y: _joined(y.reshape(*y.shape[:3], scene.groups, -1).swapaxes(3, 4))))
+
+
+change_of("groups of outputs in another order (channel multiplier first)", _multiplier_first, common=True)
+
+
+def _offset_from_outputs(scene: Scene) -> Scene | None:
+    """Group g begins at channel g * (output channels of a group); what lies beyond a pixel is the next one's."""
+    inputs, outputs = scene.w.shape[2], scene.w.shape[3] // scene.groups
+    if scene.groups == 1 or inputs == outputs or not scene.x.size:
+        return None
+    first = np.arange(scene.x.size // scene.x.shape[3])[:, None, None] * scene.x.shape[3]
+    address = first + np.arange(scene.groups)[:, None] * outputs + np.arange(inputs)
+    memory = np.append(scene.x.ravel(), 0.0)
+    return scene.with_(x=memory[np.minimum(address, scene.x.size)].reshape(scene.x.shape))
+
+
+change_of("groups of input channels begin at multiples of the output channels of a group", _offset_from_outputs)

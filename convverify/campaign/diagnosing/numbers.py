@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from convverify.campaign.diagnosing import Floats, hypotheses
-from convverify.operands.case import Case
+from convverify.campaign.diagnosing.hypothesis import change_of
+from convverify.campaign.diagnosing.scene import Floats, Scene
 from convverify.problems.dtypes import FORMATS
-from convverify.references.exact import convolve
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 def _rounded(values: Floats, precision: int) -> Floats:
@@ -27,101 +30,100 @@ def _truncated(values: Floats, precision: int) -> Floats:
 
 
 def _inputs(words: str, precision: int, change: Callable[[Floats, int], Floats]) -> None:
-    """Register the hypothesis that the operands are brought to a lower precision first."""
+    """Register the hypothesis that the operands, or one of them, are brought to a lower precision first."""
 
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        if precision >= FORMATS[case.problem.dtype].precision:
+    def registered(who: str, of_x: bool, of_w: bool) -> None:
+        def changed(scene: Scene) -> Scene | None:
+            if precision >= FORMATS[scene.problem.dtype].precision:
+                return None
+            return scene.with_(x=change(scene.x, precision) if of_x else scene.x, w=change(scene.w, precision) if of_w else scene.w)
+
+        change_of(f"{who} {words}", changed)
+
+    registered("operands", True, True)
+    registered("x", True, False)
+    registered("weights", False, True)
+
+
+_inputs("rounded to 11 bits (float16 or TensorFloat-32)", 11, _rounded)
+_inputs("cut to 11 bits (TensorFloat-32)", 11, _truncated)
+_inputs("rounded to 8 bits (bfloat16)", 8, _rounded)
+_inputs("cut to 8 bits (bfloat16)", 8, _truncated)
+_inputs("rounded to float32", 24, _rounded)
+
+
+def _output(words: str, then: Callable[[Floats], Floats], below: int = 99) -> None:
+    """Register the hypothesis that something is done to the result, for dtypes of more than so many bits."""
+
+    def changed(scene: Scene) -> Scene | None:
+        return scene.with_(then=(*scene.then, then)) if below == 99 or below < FORMATS[scene.problem.dtype].precision else None
+
+    change_of(words, changed)
+
+
+_output("result rounded to 11 bits (float16)", lambda y: _rounded(y, 11), 11)
+_output("result rounded to 8 bits (bfloat16)", lambda y: _rounded(y, 8), 8)
+_output("result rounded to float32", lambda y: _rounded(y, 24), 24)
+_output("results saturated at 65504 (float16's largest)", lambda y: np.clip(y, -65504.0, 65504.0))
+_output("results saturated at 32767", lambda y: np.clip(y, -32768.0, 32767.0))
+_output("results kept in 16 bits (int16)", lambda y: _integer(y, 16))
+_output("results kept in 32 bits (int32)", lambda y: _integer(y, 32))
+_output("results rounded to integers", np.rint)
+_output("results cut to integers", np.trunc)
+
+
+def _integer(values: Floats, bits: int) -> Floats:
+    """Keep integers in so many bits, in two's complement."""
+    half = 2.0 ** (bits - 1)
+    kept: Floats = (np.trunc(values) + half) % (2.0 * half) - half
+    return kept
+
+
+def _cast(words: str, dtype: str) -> None:
+    """Register the hypothesis that operands and result pass through a narrower dtype, its range included."""
+
+    def through(values: Floats) -> Floats:
+        return values.astype(dtype).astype(np.float64)
+
+    def changed(scene: Scene) -> Scene | None:
+        if FORMATS[dtype].precision >= FORMATS[scene.problem.dtype].precision:
             return None
-        return convolve(case.problem, change(x, precision), change(w, precision))
+        return scene.with_(x=through(scene.x), w=through(scene.w), then=(*scene.then, through))
 
-    hypotheses.register(words)(hypothesis)
-
-
-_inputs("operands rounded to 11 bits (float16 or TensorFloat-32)", 11, _rounded)
-_inputs("operands cut to 11 bits (TensorFloat-32)", 11, _truncated)
-_inputs("operands rounded to 8 bits (bfloat16)", 8, _rounded)
-_inputs("operands cut to 8 bits (bfloat16)", 8, _truncated)
-_inputs("operands rounded to float32", 24, _rounded)
+    change_of(words, changed)
 
 
-def _output(words: str, precision: int) -> None:
-    """Register the hypothesis that the result is brought to a lower precision."""
+_cast("operands and result in float16", "float16")
+_cast("sums in float32, operands in float32", "float32")
 
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        if precision >= FORMATS[case.problem.dtype].precision:
+
+def _special(words: str, is_swallowed: Callable[[Floats], Mask]) -> None:
+    """Register the hypothesis that some of NaN and Inf in the operands count as 0."""
+
+    def changed(scene: Scene) -> Scene | None:
+        if scene.case.stage != "special":
             return None
-        return _rounded(convolve(case.problem, x, w), precision)
+        x, w = (np.where(is_swallowed(values), 0.0, values) for values in (scene.x, scene.w))
+        return scene.with_(x=x, w=w)
 
-    hypotheses.register(words)(hypothesis)
-
-
-_output("result rounded to 11 bits (float16)", 11)
-_output("result rounded to 8 bits (bfloat16)", 8)
-_output("result rounded to float32", 24)
+    change_of(words, changed)
 
 
-@hypotheses.register("operands and result in float16")
-def half(case: Case, x: Floats, w: Floats) -> Floats | None:
-    """Everything passes through float16, its range included."""
-    if case.problem.dtype == "float16":
-        return None
-    y = convolve(case.problem, x.astype(np.float16).astype(np.float64), w.astype(np.float16).astype(np.float64))
-    return y.astype(np.float16).astype(np.float64)
-
-
-@hypotheses.register("sums in float32, operands in float32")
-def single(case: Case, x: Floats, w: Floats) -> Floats | None:
-    """Double precision computed in single."""
-    if case.problem.dtype != "float64":
-        return None
-    y = convolve(case.problem, x.astype(np.float32).astype(np.float64), w.astype(np.float32).astype(np.float64))
-    return y.astype(np.float32).astype(np.float64)
-
-
-@hypotheses.register("results saturated at 65504 (float16's largest)")
-def saturated_half(case: Case, x: Floats, w: Floats) -> Floats:
-    """Cut to the range of float16."""
-    return np.clip(convolve(case.problem, x, w), -65504.0, 65504.0)
-
-
-@hypotheses.register("results saturated at 32767")
-def saturated_int16(case: Case, x: Floats, w: Floats) -> Floats:
-    """Cut to the range of 16-bit integers."""
-    return np.clip(convolve(case.problem, x, w), -32768.0, 32767.0)
-
-
-@hypotheses.register("NaN and Inf in the operands taken for 0")
-def specials_to_zero(case: Case, x: Floats, w: Floats) -> Floats | None:
-    """NaN and Inf swallowed."""
-    if case.stage != "special":
-        return None
-    return convolve(case.problem, _finite(x), _finite(w))
-
-
-@hypotheses.register("NaN in the operands taken for 0")
-def nan_to_zero(case: Case, x: Floats, w: Floats) -> Floats | None:
-    """NaN swallowed, Inf kept."""
-    if case.stage != "special":
-        return None
-    return convolve(case.problem, np.where(np.isnan(x), 0.0, x), np.where(np.isnan(w), 0.0, w))
-
-
-def _finite(values: Floats) -> Floats:
-    return np.where(np.isfinite(values), values, 0.0)
+_special("NaN and Inf in the operands taken for 0", lambda values: ~np.isfinite(values))
+_special("NaN in the operands taken for 0", np.isnan)
 
 
 def _memory(words: str, read_x: bool, read_w: bool) -> None:
     """Register the hypothesis that an operand's strides are not heeded: its memory is read from its first element on."""
 
-    def hypothesis(case: Case, x: Floats, w: Floats) -> Floats | None:
-        if case.is_plain:
+    def changed(scene: Scene) -> Scene | None:
+        if scene.case.is_plain:
             return None
         axes = (0, 1, 2, 3)
-        placed = case.operands((axes, axes))
-        read = [operand.as_if_contiguous().astype(np.float64) for operand in placed]
-        return convolve(case.problem, read[0] if read_x else x, read[1] if read_w else w)
+        x, w = (operand.as_if_contiguous().astype(np.float64) for operand in scene.case.operands((axes, axes)))
+        return scene.with_(x=x if read_x else scene.x, w=w if read_w else scene.w)
 
-    hypotheses.register(words)(hypothesis)
+    change_of(words, changed)
 
 
 _memory("strides of x not heeded: its memory read as if it were contiguous", True, False)

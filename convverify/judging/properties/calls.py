@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from convverify.generation.companions import companion, nudged, signed
+from convverify.judging.observation import Observation
 from convverify.judging.properties import NOT_JUDGED, Verdict, properties
-from convverify.judging.trial import Array, Call, Finding, Trial, told
+from convverify.judging.script import Plan
+from convverify.judging.trial import Array, Finding, Trial
 from convverify.operands.layouts import SHARING
-from convverify.operands.placing import place
-from convverify.references.exact import convolve
+from convverify.operations.forward import convolve
 
 _THREADS, _ROUNDS = 4, 3
 
 
-@properties.register("repeatable", rank=50, stages=("exact", "rounding"), every=2)
+def _second_call(trial: Trial, plan: Plan) -> None:
+    plan.call("call 2")
+
+
+@properties.register("repeatable", rank=50, stages=("exact", "rounding"), every=2, calls=_second_call, turn=1)
 def repeatable(trial: Trial) -> Verdict:
     """The same call again gives the same result: the same bits on integers (on reals, another order of summation is mentioned)."""
-    if not trial.answered:
+    second = trial.observed.get("call 2")
+    if not trial.answered or second is None:
         return NOT_JUDGED
-    if error := _failure(trial.second):
-        return Finding("repeatable", f"a second call on the same operands {error}")
-    again, before = trial.second.result, trial.first_values
-    assert again is not None
+    if second.failure:
+        return _failed("repeatable", "a second call on the same operands", second)
+    if second.result is None:
+        return Finding("repeatable", f"a second call on the same operands returned dtype {second.dtype}, after {trial.first.dtype}")
+    again, before = trial.nhwc(second.result), trial.first_values
     assert before is not None
     if again.shape != before.shape:
         return Finding("repeatable", f"a second call on the same operands returned shape {again.shape}, after {before.shape}")
@@ -41,131 +44,128 @@ def repeatable(trial: Trial) -> Verdict:
     return _differs("repeatable", "a second call on the same operands gave another result", before, again)
 
 
-@properties.register("current_operands", rank=51, stages=("exact",), every=2)
+def _new_values(trial: Trial, plan: Plan) -> None:
+    if 0 in trial.case.problem.x_shape or set(SHARING) & set(trial.case.layouts):
+        return
+    x, w, signs = trial.logical(trial.x), trial.logical(trial.w), None
+    if trial.case.seed >> 4 & 3:
+        x, w, signs = signed(x, w, trial.problem.groups, trial.case.seed)
+    else:
+        x, w = nudged(x, w, trial.case.seed)
+    trial.others["current"] = x, w, signs
+    axes = trial.kernel.axes
+    plan.put("values", trial.x.with_values(x.transpose(axes[0])), trial.w.with_values(w.transpose(axes[1])))
+    plan.call("current")
+
+
+@properties.register("current_operands", rank=51, stages=("exact",), every=2, calls=_new_values, turn=4)
 def current_operands(trial: Trial) -> Verdict:
     """New values in the same arrays give the new values' result: nothing is remembered of the old ones."""
-    if not trial.answered or trial.value_fault is not None or 0 in trial.case.problem.x_shape or set(SHARING) & set(trial.case.layouts):
+    seen = trial.observed.get("current")
+    if not trial.answered or trial.value_fault is not None or seen is None:
         return NOT_JUDGED
-    old = trial.x.values, trial.w.values
-    if trial.case.seed >> 4 & 3:
-        x, w, signs = signed(trial.logical(trial.x), trial.logical(trial.w), trial.problem.groups, trial.case.seed)
-        expected = trial.expected * signs
-    else:
-        x, w = nudged(trial.logical(trial.x), trial.logical(trial.w), trial.case.seed)
-        expected = convolve(trial.problem, x.astype(np.float64), w.astype(np.float64))
-    trial.x.overwrite(x.transpose(trial.kernel.axes[0]))
-    trial.w.overwrite(w.transpose(trial.kernel.axes[1]))
-    try:
-        call = trial.call(trial.x.array, trial.w.array)
-    finally:
-        trial.x.overwrite(old[0])
-        trial.w.overwrite(old[1])
-    return _compare("current_operands", "after its operands changed in place, the kernel", call, expected, trial)
+    x, w, signs = trial.others["current"]
+    expected = trial.expected * signs if signs is not None else convolve(trial.problem, x.astype(np.float64), w.astype(np.float64))
+    return _compare("current_operands", "after its operands changed in place, the kernel", seen, expected, trial)
 
 
-@properties.register("order_of_calls", rank=52, stages=("exact",), every=3)
+def _companion(trial: Trial, plan: Plan, key: str, salt: int) -> None:
+    """Lay out another case, and call the kernel on it."""
+    other = Trial(trial.kernel, companion(trial.case, trial.kernel, salt), times=trial.times)
+    other.x, other.w = other.case.operands(trial.kernel.axes, plan.memory)
+    trial.others[key] = other
+    plan.call(key, other.x, other.w, other.problem, may_fail=True)
+
+
+def _another_in_between(trial: Trial, plan: Plan) -> None:
+    _companion(trial, plan, "between", 0)
+    plan.call("again")
+
+
+@properties.register("order_of_calls", rank=52, stages=("exact",), every=3, calls=_another_in_between, turn=2)
 def order_of_calls(trial: Trial) -> Verdict:
     """A call on another problem in between is right itself, and changes nothing for this one."""
-    if not trial.answered or trial.value_fault is not None:
+    if not trial.answered or trial.value_fault is not None or "between" not in trial.observed:
         return NOT_JUDGED
-    other = Trial(trial.kernel, companion(trial.case, trial.kernel), trial.watch, trial.times)
-    between = other.first
+    other: Trial = trial.others["between"]
+    between = trial.observed["between"]
+    other.observed = {"first": between}
     refusable = other.problem.is_empty or other.problem.dtype != trial.problem.dtype  # errors there are found, or allowed, by themselves
-    if between.unsupported or (refusable and isinstance(between.error, Exception)):
+    if between.unsupported or (refusable and between.error is not None):
         return NOT_JUDGED
-    if error := _failure(between):
-        return _unless_alone(other, f"after this case, a call on {other.case} {error}")
+    if between.failure:
+        return _failed("order_of_calls", f"after this case, a call on {other.case}", between)
     if other.answered and other.value_fault is not None:
-        return _unless_alone(other, f"after this case, a call on {other.case} gave a wrong result")
-    again = trial.call(trial.x.array, trial.w.array)
+        sentence = f"after this case, a call on {other.case} gave a wrong result"
+        return Finding("order_of_calls", sentence, other.expected, other.first_values, other.value_fault)
+    again = trial.observed.get("again")
+    if again is None:
+        return NOT_JUDGED
     return _compare("order_of_calls", f"after a call on {other.case}, the kernel", again, trial.expected, trial)
 
 
-def _unless_alone(other: Trial, sentence: str) -> Verdict:
-    """A case that fails by itself is a plain counterexample, and is found as such; here the sequence matters."""
-    return Finding(
-        "order_of_calls",
-        sentence,
-        other.expected if other.answered else None,
-        other.first_values if other.answered else None,
-        other.value_fault,
-    )
+def _at_once(trial: Trial, plan: Plan) -> None:
+    if trial.problem.is_empty:
+        return
+    _companion(trial, plan, "beside", 1)
+    other: Trial = trial.others["beside"]
+    jobs: list[tuple[Any, Any, Any]] = [(trial.x, trial.w, trial.problem)] * 2  # the first two threads share their operands
+    signs = []
+    for number in range(2, _THREADS - 1):  # others have their own, with other signs for each
+        x, w, sign = signed(trial.logical(trial.x), trial.logical(trial.w), trial.problem.groups, trial.case.seed + number)
+        signs.append(sign)
+        jobs.append((plan.place(x.transpose(trial.kernel.axes[0])), plan.place(w.transpose(trial.kernel.axes[1])), trial.problem))
+    jobs.append((other.x, other.w, other.problem))
+    trial.others["threads"] = signs
+    plan.at_once("threads", jobs, _ROUNDS)
 
 
-@properties.register("threads", rank=60, stages=("exact",), every=16)
+@properties.register("threads", rank=60, stages=("exact",), every=16, calls=_at_once, turn=3)
 def threads(trial: Trial) -> Verdict:
     """Calls from several threads at once give what single calls give."""
-    if not trial.answered or trial.value_fault is not None or not trial.expected.size:
+    series = trial.threads.get("threads")
+    if not trial.answered or trial.value_fault is not None or series is None:
         return NOT_JUDGED
-    jobs = [_own_operands(trial, number) for number in range(_THREADS)]
-    other = Trial(trial.kernel, companion(trial.case, trial.kernel, salt=1), trial.watch, trial.times)
-    if other.answered and other.value_fault is None and other.first.error is None:
-        jobs[-1] = (other.x.array, other.w.array, other.expected, other)
-    faults: list[Finding] = []
-    barrier = threading.Barrier(_THREADS)
-
-    def work(x: Array, w: Array, expected: Array, judge: Trial) -> None:
-        barrier.wait()
-        for _ in range(_ROUNDS):
-            call = trial.call(x, w, judge.case)
-            if call.unsupported:
-                return
-            verdict = _compare("threads", f"called from {_THREADS} threads at once, the kernel", call, expected, judge)
+    other: Trial = trial.others["beside"]
+    other.observed = {"first": trial.observed.get("beside", Observation())}
+    alone_is_right = other.answered and other.value_fault is None
+    expected: list[tuple[Array, Trial]] = [(trial.expected, trial)] * 2
+    expected += [(trial.expected * signs, trial) for signs in trial.others["threads"]]
+    expected.append((other.expected, other))
+    for (right, judge), calls in zip(expected, series, strict=True):
+        if judge is other and not alone_is_right:
+            continue
+        for seen in calls:
+            if seen.unsupported:
+                break
+            verdict = _compare("threads", f"called from {_THREADS} threads at once, the kernel", seen, right, judge)
             if isinstance(verdict, Finding):
-                faults.append(verdict)
-                return
-
-    pool = [threading.Thread(target=work, args=job, daemon=True) for job in jobs]
-    before, start = trial.times.kernel, time.perf_counter()
-    with _frequent_switches():
-        for thread in pool:
-            thread.start()
-        for thread in pool:
-            thread.join()
-    trial.times.kernel = before + time.perf_counter() - start  # not the sum of what overlaps
-    return faults[0] if faults else None
+                return verdict
+    return None
 
 
-def _own_operands(trial: Trial, number: int) -> tuple[Array, Array, Array, Trial]:
-    """Return operands of a thread's own, with other signs for each thread; the first two threads share theirs."""
-    if number < 2:
-        return trial.x.array, trial.w.array, trial.expected, trial
-    x, w, signs = signed(trial.logical(trial.x), trial.logical(trial.w), trial.problem.groups, trial.case.seed + number)
-    placed = place(x.transpose(trial.kernel.axes[0]), "contiguous", 0), place(w.transpose(trial.kernel.axes[1]), "contiguous", 0)
-    return placed[0].array, placed[1].array, trial.expected * signs, trial
+def _failed(name: str, subject: str, seen: Observation) -> Finding:
+    return Finding(name, f"{subject} {seen.failure}", frames=seen.error.frames if seen.error else ())
 
 
-@contextmanager
-def _frequent_switches() -> Iterator[None]:
-    """Let threads take turns at nearly every bytecode, so that a race has its chance on small problems."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(interval)
-
-
-def _failure(call: Call) -> str:
-    if call.error is not None:
-        return f"raised {told(call.error)}"
-    return "" if call.result is not None else f"returned {type(call.raw).__name__}, not an array"
-
-
-def _compare(name: str, subject: str, call: Call, expected: Array, trial: Trial) -> Verdict:
-    if error := _failure(call):
-        return Finding(name, f"{subject} {error}")
-    assert call.result is not None
-    if call.result.shape != expected.shape:
-        return Finding(name, f"{subject} returned shape {call.result.shape}, where {expected.shape} is right")
+def _compare(name: str, subject: str, seen: Observation, expected: Array, trial: Trial) -> Verdict:
+    if seen.nonsense:
+        return NOT_JUDGED  # which `completes` tells of
+    if seen.failure:
+        return _failed(name, subject, seen)
+    if seen.result is None or seen.result.dtype.kind not in "fV":
+        return Finding(name, f"{subject} returned dtype {seen.dtype}")
+    result = trial.nhwc(seen.result)
+    if result.shape != expected.shape:
+        return Finding(name, f"{subject} returned shape {result.shape}, where {expected.shape} is right")
     if trial.kernel.accuracy == "normwise":
-        wrong = ~(np.abs(call.result.astype(np.float64) - expected) <= np.max(trial.bound, initial=0.0))
+        wrong = ~(np.abs(result.astype(np.float64) - expected) <= np.max(trial.bound, initial=0.0))
     else:
-        wrong = call.result.astype(np.float64) != expected
+        wrong = result.astype(np.float64) != expected
     if not wrong.any():
         return None
     sentence = f"{subject} got {int(wrong.sum())} of {wrong.size} elements wrong"
-    return Finding(name, sentence, expected, call.result.copy(), wrong)
+    return Finding(name, sentence, expected, result, wrong)
 
 
 def _equal(first: Array, second: Array) -> bool:
@@ -175,4 +175,4 @@ def _equal(first: Array, second: Array) -> bool:
 
 def _differs(name: str, sentence: str, before: Array, after: Array) -> Finding:
     wrong = ~((before == after) | ((before != before) & (after != after)))
-    return Finding(name, sentence, before.astype(np.float64), after.copy(), wrong)
+    return Finding(name, sentence, before.astype(np.float64), after, wrong)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from convverify.judging.properties import NOT_JUDGED, Verdict, properties
-from convverify.judging.trial import Array, Finding, Trial, told
+from convverify.judging.script import Plan
+from convverify.judging.trial import Finding, Trial
 
 _LATER_CALLS = 6  # buffers may go round
 
@@ -13,22 +12,24 @@ _LATER_CALLS = 6  # buffers may go round
 @properties.register("inputs_unchanged", rank=10)
 def inputs_unchanged(trial: Trial) -> Verdict:
     """The kernel leaves its operands as they were: values, shape, strides and flags."""
-    changed = _written(trial, "form", "inputs_unchanged", "the kernel changed the shape, strides or flags of its operand {name}")
-    return changed or _written(trial, "inside", "inputs_unchanged", "the kernel changed the values of its operand {name}")
+    if trial.written is None or trial.written[1] == "outside":
+        return None
+    letter, how, key = trial.written
+    what = "shape, strides or flags" if how == "form" else "values"
+    return Finding("inputs_unchanged", f"the kernel changed the {what} of its operand {letter}{_at(key)}")
 
 
 @properties.register("in_bounds", rank=11)
 def in_bounds(trial: Trial) -> Verdict:
     """Nothing is written around or between the elements of an operand (what is read there is NaN, and spoils the result)."""
-    return _written(trial, "outside", "in_bounds", "the kernel wrote outside its operand {name}")
+    if trial.written is None or trial.written[1] != "outside":
+        return None
+    letter, _, key = trial.written
+    return Finding("in_bounds", f"the kernel wrote outside its operand {letter}{_at(key)}")
 
 
-def _written(trial: Trial, where: str, name: str, sentence: str) -> Verdict:
-    assert trial.first is not None
-    for operand, letter in ((trial.x, "x"), (trial.w, "w")):
-        if operand.written() == where:
-            return Finding(name, sentence.format(name=letter))
-    return None
+def _at(key: str) -> str:
+    return "" if key == "first" else f", in a later call ({key})"
 
 
 @properties.register("memory_layout", rank=20)
@@ -37,11 +38,11 @@ def memory_layout(trial: Trial) -> Verdict:
     if trial.case.is_plain or trial.first.unsupported:
         return NOT_JUDGED
     layouts = " and ".join(f"{name} {layout}" for name, layout in zip("xw", trial.case.layouts, strict=True) if layout != "contiguous")
-    if trial.first.error is not None:
+    if (error := trial.first.error) is not None:
         if not trial.plain_is_right:
             return NOT_JUDGED
-        text = told(trial.first.error)
-        return Finding("memory_layout", f"with {layouts}, the kernel raised {text}; it is right on contiguous operands")
+        sentence = f"with {layouts}, the kernel raised {error}; it is right on contiguous operands"
+        return Finding("memory_layout", sentence, frames=error.frames)
     if not trial.answered:
         return NOT_JUDGED
     wrong = trial.value_fault
@@ -55,26 +56,25 @@ def memory_layout(trial: Trial) -> Verdict:
     )
 
 
-@properties.register("fresh_output", rank=30)
+def _later_calls(trial: Trial, plan: Plan) -> None:
+    turn = trial.case.seed >> 3
+    if trial.thorough or not turn & 1:
+        plan.hold("first")
+        for number in range(2, 2 + (_LATER_CALLS if trial.thorough or not turn & 15 else 1)):
+            plan.call(f"call {number}")
+
+
+@properties.register("fresh_output", rank=30, calls=_later_calls)
 def fresh_output(trial: Trial) -> Verdict:
     """The result shares no memory with the operands, and a later call's shares none with it."""
-    result = trial.first.result
-    if result is None or not result.size:
+    first = trial.first
+    if first.result is None or not first.result.size:
         return NOT_JUDGED
-    for operand, letter in ((trial.x, "x"), (trial.w, "w")):
-        if operand.overlaps(result):
-            return Finding("fresh_output", f"the result lies in the memory of the operand {letter}")
-    if not trial.thorough and trial.case.seed >> 3 & 1:
-        return None
-    earlier = trial.first_values
-    for number in range(2, 2 + (_LATER_CALLS if trial.thorough or not trial.case.seed >> 3 & 15 else 1)):
-        later = (trial.second if number == 2 else trial.call(trial.x.array, trial.w.array)).result
-        if later is not None and np.may_share_memory(later, result) and np.shares_memory(later, result):
-            return Finding("fresh_output", f"the result of call number {number} lies in the memory of the first one's")
-        if earlier is not None and not _same(earlier, result):
-            return Finding("fresh_output", f"call number {number} changed the first one's result")
+    for key, seen in trial.observed.items():
+        if seen.overlaps and seen.result is not None and seen.result.size:
+            return Finding("fresh_output", f"the result lies in the memory of the operand {seen.overlaps[0]}{_at(key)}")
+        if 0 in seen.shares:
+            return Finding("fresh_output", f"the result of a later call ({key}) lies in the memory of the first one's")
+        if 0 in seen.changed:
+            return Finding("fresh_output", f"a later call ({key}) changed the first one's result")
     return None
-
-
-def _same(first: Array, second: Array) -> bool:
-    return first.shape == second.shape and first.tobytes() == second.tobytes()

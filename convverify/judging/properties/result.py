@@ -4,53 +4,66 @@ from __future__ import annotations
 
 import numpy as np
 
+from convverify.judging.observation import Raised
 from convverify.judging.properties import NOT_JUDGED, Verdict, properties
-from convverify.judging.trial import Finding, Trial, is_float, told
+from convverify.judging.trial import Finding, Trial
+from convverify.operations.forward import tensorflow_refuses
 from convverify.problems.dtypes import numpy_dtype
-from convverify.references.tensorflow import refusal
 
 
 @properties.register("completes", rank=0)
 def completes(trial: Trial) -> Verdict:
     """The call returns: no exception, crash, hang or runaway memory (NotImplementedError means unsupported)."""
+    for key, seen in trial.observed.items():
+        if seen.nonsense:
+            where = "" if key == "first" else f" ({key})"
+            return Finding("completes", f"what the kernel's process reports of its call{where} makes no sense: {seen.nonsense}")
     error = trial.first.error
     if error is None:
         return None
     if trial.first.unsupported:
         return NOT_JUDGED
-    if isinstance(error, ValueError | TypeError) and refusal(trial.problem):
+    if error.is_a("ValueError", "TypeError") and tensorflow_refuses(trial.problem):
         return NOT_JUDGED  # tf.nn.conv2d refuses its arguments, too; any other exception is an accident
     if not trial.case.is_plain and trial.plain_is_right:
         return NOT_JUDGED  # for memory_layout to say
-    return Finding("completes", f"the kernel raised {told(error)}")
+    return Finding("completes", f"the kernel raised {error}", frames=error.frames, hint=_hint(error))
+
+
+def _hint(error: Raised) -> str:
+    """Say how a refusal is declared, where an exception is likely meant as one."""
+    name = next((name for name in error.classes if name in ("ValueError", "AssertionError", "TypeError")), "")
+    if not name:
+        return ""
+    return f"if it refuses such problems on purpose, say so: --refuses {name}, or what it is for: --domain (conv2d.refuses, conv2d.domain)"
 
 
 @properties.register("shape", rank=1)
 def shape(trial: Trial) -> Verdict:
     """The result is an array of the output's shape."""
-    if trial.first.error is not None:
+    first = trial.first
+    if first.error is not None:
         return NOT_JUDGED
-    result, right = trial.first.result, trial.problem.output_shape
-    if result is None:
-        return Finding("shape", f"the kernel returned {type(trial.first.raw).__name__}, not an array")
-    if result.shape != right:
-        given, needed = (
-            np.zeros(s, np.int8).transpose(np.argsort(trial.kernel.result_axes)).shape if len(s) == 4 else s for s in (result.shape, right)
-        )
-        return Finding("shape", f"the result has shape {given}, where {needed} is right")
+    if not first.is_array:
+        return Finding("shape", f"the kernel {first.failure}")
+    right = trial.problem.output_shape
+    needed = tuple(right[axis] for axis in np.argsort(trial.kernel.result_axes))
+    if first.shape != needed:
+        return Finding("shape", f"the result has shape {first.shape}, where {needed} is right")
     return None
 
 
 @properties.register("dtype", rank=2)
 def dtype(trial: Trial) -> Verdict:
     """The result is of the input's dtype, or of a wider floating one."""
-    result = trial.first.result
-    if result is None:
+    first = trial.first
+    if not first.is_array:
         return NOT_JUDGED
-    given, right = result.dtype, numpy_dtype(trial.problem.dtype)
-    if given == right:
+    right = numpy_dtype(trial.problem.dtype)
+    if first.dtype == right.name and first.result is not None:
         return None
-    if is_float(result) and right.itemsize < given.itemsize and np.can_cast(right, given, "safe"):
+    given = first.result.dtype if first.result is not None else None
+    if given is not None and first.is_float and right.itemsize < given.itemsize and np.can_cast(right, given, "safe"):
         trial.mentions.append(f"returns {given} for {right}")
         return None
-    return Finding("dtype", f"the result is of dtype {given}, where {right} (or a wider one) is right")
+    return Finding("dtype", f"the result is of dtype {first.dtype}, where {right} (or a wider one) is right")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from convverify.judging.arbitration import consult
 from convverify.judging.properties import NOT_JUDGED, Verdict, properties
 from convverify.judging.trial import Finding, Trial, ulp_of
 
@@ -53,32 +52,22 @@ def special_values(trial: Trial) -> Verdict:
 @properties.register("matches_reference", rank=40, stages=("exact", "rounding"))
 def matches_reference(trial: Trial) -> Verdict:
     """The result equals the reference's: exactly on integers, within the sum of both bounds on reals."""
-    if not trial.answered or not trial.references or trial.first_values is None:
+    if not trial.answered or not trial.theirs or trial.first_values is None:
         return NOT_JUDGED
     if trial.case.stage == "rounding" and not np.isfinite(trial.bound).all():
         return NOT_JUDGED  # n u >= 1: neither bound says anything
     actual = trial.first_values.astype(np.float64)
-    judged = False
-    for reference in trial.references:
-        theirs = consult(trial, reference)
-        if theirs is None:
-            continue
-        judged = True
-        if trial.case.stage == "exact" and "normwise" not in (trial.kernel.accuracy, reference.accuracy):
+    for name, (theirs, accuracy) in trial.theirs.items():
+        if trial.case.stage == "exact" and "normwise" not in (trial.kernel.accuracy, accuracy):
             wrong = actual != theirs
         else:
             bound = trial.bound + trial.elementwise_bound
             with np.errstate(all="ignore"):
                 wrong = ~(np.abs(actual - theirs) <= bound) & np.isfinite(bound)
         if wrong.any():
-            return Finding(
-                "matches_reference",
-                f"{int(wrong.sum())} of {wrong.size} elements differ from {reference.name}",
-                theirs,
-                trial.first_values,
-                wrong,
-            )
-    return None if judged else NOT_JUDGED
+            sentence = f"{int(wrong.sum())} of {wrong.size} elements differ from {name}"
+            return Finding("matches_reference", sentence, theirs, trial.first_values, wrong)
+    return None
 
 
 def worst_index(finding: Finding, dtype: str) -> tuple[int, ...] | None:

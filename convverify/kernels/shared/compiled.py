@@ -21,8 +21,16 @@ def compiled(**options: Any) -> Callable[[F], F]:
 
     "contract" allows a fused multiply-add, and nothing else: sums keep their order, and NaN and Inf their meaning.
     """
-    decorator: Callable[[F], F] = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy", **options)
-    return decorator
+    options |= {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+
+    def decorate(function: F) -> F:
+        try:
+            found: F = numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # no place for a cache: a package that is not writable, and no home
+            found = numba.njit(**options)(function)
+        return found
+
+    return decorate
 
 
 @compiled()

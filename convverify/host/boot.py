@@ -1,0 +1,31 @@
+"""How a host is started: a line of code for an interpreter that need not have this package, and what it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+NAME = "_kernel_host"
+
+# The interpreter starts with the working directory in front of its path: a user's numpy.py there must not be taken for NumPy.
+CODE = """
+import sys
+text = sys.argv.pop()
+here = sys.path.pop(0) if sys.path and sys.path[0] == "" else None
+import importlib.util
+spec = importlib.util.spec_from_file_location({name!r}, {init!r}, submodule_search_locations=[{folder!r}])
+module = importlib.util.module_from_spec(spec)
+sys.modules[{name!r}] = module
+spec.loader.exec_module(module)
+from {name}.program import main
+if here is not None:
+    sys.path.insert(0, here)
+sys.argv[:] = [""]
+main(text)
+"""
+
+
+def command(python: str, text: str) -> list[str]:
+    """Return the command that starts a host, which is told `text` (JSON)."""
+    folder = Path(__file__).parent
+    code = CODE.format(name=NAME, init=str(folder / "__init__.py"), folder=str(folder))
+    return [python, "-c", code, text]

@@ -1,0 +1,446 @@
+"""The judge's side of a host: starts the process, hands it batches, and says how it ended where it did."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Mapping as Mapping_
+from dataclasses import dataclass
+from typing import IO, Any
+
+import psutil
+
+from . import boot
+from .mapping import CALLING, TO_HOST, TO_JUDGE, Mapping
+
+_POLL = 0.02
+_TAIL = 8192
+_WORD = 1 << 32
+_LARGEST = 1 << 36  # bytes that are mapped at the most; what is not touched takes no memory
+
+EXITED, SIGNALLED, HUNG, MEMORY, LOST = "exited", "signalled", "hung", "memory", "lost"
+
+Limit = Callable[[int, int], float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a kernel is loaded from: a module or a file that ends in .py, and the dotted name in it.
+
+    `prepare` is a function (module, name) that is called after loading: it imports what would otherwise be imported by the first call.
+    `convert` is one that makes of each operand, before the clock starts, what the kernel takes in turns (see `turns`).
+    """
+
+    place: str
+    attribute: str
+    prepare: tuple[str, str] | None = None
+    convert: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a host ended: `number` is an exit status, a signal, seconds or MiB; `case` and `step` say where it was in its batch."""
+
+    kind: str
+    number: float
+    case: int = 0
+    step: int = 0
+    calling: bool = False
+    words: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if self.kind == HUNG:
+            return f"the kernel did not return within {self.number:.3g} s"
+        if self.kind == MEMORY:
+            return f"the kernel used more than {self.number:.0f} MiB of memory"
+        if self.kind == EXITED:
+            return f"the process exited with status {self.number:.0f}{self.words}"
+        if self.kind == LOST:
+            return "the process is gone"
+        try:
+            name = signal.Signals(int(self.number)).name
+        except ValueError:
+            name = f"signal {self.number:.0f}"
+        return f"the process was ended by {name}{self.words}"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a host has recorded of a batch, a line of JSON for each case that it has done, and how it ended where it did."""
+
+    records: tuple[bytes, ...]
+    death: Death | None = None
+
+
+class CannotLoad(RuntimeError):
+    """A host that cannot load its kernel; the message is one sentence."""
+
+
+class Host:
+    """A process that holds a kernel."""
+
+    def __init__(
+        self, place: Place, *, python: str = "", memory_limit: float = float("inf"), load_timeout: float = 120.0, forks: bool = True,
+        environment: Mapping_[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`memory_limit` is in MiB, of what the process takes beyond the shared memory; `load_timeout` in seconds; `environment` are
+        variables besides this process's own."""
+        self.place, self.python, self.memory_limit, self.load_timeout = place, python or sys.executable, memory_limit, load_timeout
+        self._forks, self._environment = forks, environment or {}
+        self.mapping, self._descriptor = map_memory()
+        self.described: dict[str, Any] = {}
+        self.printed = 0
+        self._submitted = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: socket.socket | None = None
+        self._tail: _Tail | None = None
+        self._kept = b""
+        self._child = 0
+        self._exit: int | None = None
+        self._loaded = False
+        self._failure = ""
+        self._used = False
+        self._begun = 0.0
+        self._laid_out = 0
+
+    # Its life.
+
+    def start(self) -> None:
+        """Start the process, without waiting until the kernel is loaded."""
+        if self._process is not None:
+            return
+        ours, theirs = socket.socketpair()
+        said = {
+            "descriptor": self._descriptor, "size": self.mapping.size, "socket": theirs.fileno(), "place": self.place.place,
+            "attribute": self.place.attribute, "fork": self._forks, "prepare": self.place.prepare, "judge": os.getpid(),
+            "convert": self.place.convert,
+        }  # fmt: skip
+        self._process = subprocess.Popen(
+            boot.command(self.python, json.dumps(said)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, pass_fds=(self._descriptor, theirs.fileno()), env=_environment(self.python) | dict(self._environment),
+        )  # fmt: skip
+        theirs.close()
+        ours.setblocking(False)
+        self._link, self._kept = ours, b""
+        assert self._process.stdout is not None
+        self._tail = _Tail(self._process.stdout)
+        self._child, self._exit, self._loaded, self._failure, self._used = 0, None, False, "", False
+        self._begun = time.monotonic()
+        self.mapping.set_word(TO_JUDGE, self._submitted)
+        self.mapping.set_word(TO_HOST, self._submitted)
+
+    def ready(self, seconds: float = 0.0) -> bool:
+        """Return whether the kernel is loaded, after at most `seconds`; start the process where need be.
+
+        Raises CannotLoad, in one sentence, where it cannot be loaded.
+        """
+        self.start()
+        deadline = time.monotonic() + seconds
+        while True:
+            self._pump(max(0.0, min(deadline - time.monotonic(), 0.1)))
+            if self._failure:
+                raise CannotLoad(self._failure)
+            if self._loaded:
+                return True
+            if self._exit is not None or self._is_gone():
+                how = _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
+                self._failure = f"{how} while loading {self.place.place}:{self.place.attribute}"
+            elif time.monotonic() - self._begun > self.load_timeout:
+                self._failure = f"{self.place.place}:{self.place.attribute} was not loaded within {self.load_timeout:g} s"
+            elif time.monotonic() >= deadline:
+                return False
+
+    def fresh(self) -> None:
+        """See to it that the next batch meets a kernel that has never been called; what has been submitted is forgotten."""
+        self.ready(self.load_timeout)
+        if not self._used:
+            return
+        self._used = False
+        if self._forks_now and not self._is_gone():
+            if self._child:
+                self._say({"end": True})
+                deadline = time.monotonic() + 10.0
+                while self._child and self._exit is None and not self._is_gone() and time.monotonic() < deadline:
+                    self._pump(0.1)
+            if not self._is_gone() and (self._exit is not None or not self._child):
+                self._settle()
+                self._fork()
+                return
+        self.close()
+        self.ready(self.load_timeout)
+
+    def _fork(self) -> None:
+        self._child, self._exit = 0, None
+        self._say({"fork": True})
+
+    def _settle(self) -> None:
+        """Forget what was asked and not done: the next child begins behind it."""
+        self.mapping.set_word(TO_JUDGE, self._submitted)
+        self.mapping.set_word(TO_HOST, self._submitted)
+
+    def close(self) -> None:
+        """End the process and all that it has started."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if self._link is not None:
+            self._link.close()  # a host that serves forks ends its children, and itself
+            self._link = None
+        if not self._forks_now:
+            kill(process)
+        try:
+            process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            kill(process)
+        if self._tail is not None:
+            self._tail.text()
+            self.printed += self._tail.total
+        self._used, self._loaded = False, False
+
+    # Batches.
+
+    @property
+    def next_slot(self) -> int:
+        """The slot that the next batch goes into."""
+        return (self._submitted + 1) % 2
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was submitted is done."""
+        return self.mapping.word(TO_JUDGE) == self._submitted
+
+    def submit(self, script: bytes) -> int:
+        """Hand over the script of the batch in `next_slot`; return its number.  At most two may wait to be collected."""
+        self._used = True
+        self._laid_out = os.fstat(self._descriptor).st_blocks * 512
+        self._submitted = (self._submitted + 1) % _WORD
+        self.mapping.write_script(self._submitted % 2, script)
+        self.mapping.set_word(TO_HOST, self._submitted)
+        return self._submitted
+
+    def is_done(self, number: int) -> bool:
+        """Return whether a batch that was submitted has been done."""
+        return (self.mapping.word(TO_JUDGE) - number) % _WORD < _WORD // 2
+
+    def collect(self, number: int, limit: Limit) -> Reply:
+        """Wait until a batch is done, and return what was recorded; `limit(case, step)` is how long a step may take, in seconds.
+
+        After a death nothing that was submitted will be done: `fresh` is the way on.
+        """
+        mapping, seen, since, checked = self.mapping, None, time.monotonic(), 0.0
+        death: Death | None = None
+        while not self.is_done(number):
+            mapping.wait(TO_JUDGE, mapping.word(TO_JUDGE), _POLL)
+            if self.is_done(number):
+                break
+            if (ended := self.ended()) is not None:
+                death = None if self.is_done(number) else ended
+                break
+            now, state = time.monotonic(), mapping.state()
+            if state != seen:
+                seen, since = state, now
+            elif now - since > (seconds := limit(state[1], state[2])):
+                death = Death(HUNG, seconds)
+                break
+            if now - checked > 0.1:
+                checked = now
+                if self._memory() > self.memory_limit:
+                    death = Death(MEMORY, self.memory_limit)
+                    break
+        records = tuple(mapping.records(number % 2))
+        if death is None:
+            return Reply(records)
+        batch, case, step, activity, _ = mapping.state()
+        if batch != number:
+            case, step, activity = 0, 0, 0
+        return Reply(records, Death(death.kind, death.number, case, step, activity == CALLING, death.words))
+
+    def ended(self) -> Death | None:
+        """Return how who calls the kernel has ended, where it has."""
+        self._pump(0.0)
+        if self._exit is None and not self._is_gone():
+            return None
+        return _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
+
+    def _memory(self) -> float:
+        """Return the MiB that who calls the kernel takes beyond what the judge has laid out."""
+        return (private_mebibytes(self.pid) if self.pid else 0.0) + self.grown()
+
+    @property
+    def file(self) -> int:
+        """The inode of the shared memory, of which a host may hold a descriptor."""
+        return os.fstat(self._descriptor).st_ino
+
+    def grown(self) -> float:
+        """Return the MiB by which the shared memory has grown since the last batch: by being read, too, where nothing was."""
+        return max(0, os.fstat(self._descriptor).st_blocks * 512 - self._laid_out) / 2**20
+
+    @property
+    def pid(self) -> int:
+        """The process that calls the kernel; 0 where there is none yet."""
+        return self._child or (self._process.pid if self._process is not None and not self._forks_now else 0)
+
+    @property
+    def root(self) -> int:
+        """The process from which all of this host's descend; 0 where there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    # Messages.
+
+    @property
+    def _forks_now(self) -> bool:
+        return bool(self.described.get("forks"))
+
+    def _say(self, message: dict[str, Any]) -> None:
+        if self._link is not None:
+            with contextlib.suppress(OSError):
+                self._link.sendall((json.dumps(message) + "\n").encode())
+
+    def _is_gone(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def _wait_exit(self) -> int | None:
+        return self._process.returncode if self._process is not None else None
+
+    def _pump(self, seconds: float) -> None:
+        """Hear what the program says, for at most `seconds`; what makes no sense is passed over."""
+        if self._link is None:
+            time.sleep(min(seconds, 0.01))
+            return
+        if not select.select([self._link], [], [], seconds)[0]:
+            return
+        try:
+            data = self._link.recv(1 << 16)
+        except OSError:
+            return
+        if not data:
+            self._link.close()  # the process has ended, or serves by itself and has closed its end
+            self._link = None
+            return
+        *lines, self._kept = (self._kept + data).split(b"\n")
+        self._kept = self._kept[-_TAIL:]
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
+                self._hear(json.loads(line))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "failed" in message and not self._loaded:
+            self._failure = str(message["failed"])[:2000]
+        elif "loaded" in message and not self._loaded:
+            self.described = dict(message["loaded"]) | {"forks": message["forks"] is True}
+            self._loaded = True
+            if self._forks_now:
+                self._fork()
+        elif "child" in message:
+            self._child = int(message["child"])
+        elif "exit" in message and int(message["of"]) == self._child:
+            self._exit = int(message["exit"])
+
+    def _last_words(self) -> str:
+        return "" if self._tail is None else self._tail.words()
+
+
+def _death_of(code: int | None, words: str) -> Death:
+    if code is None:
+        return Death(LOST, 0)
+    return Death(SIGNALLED, -code, words=words) if code < 0 else Death(EXITED, code, words=words)
+
+
+def _environment(python: str) -> dict[str, str]:
+    """Return a host's environment; this interpreter's path is for this interpreter alone."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    if python == sys.executable:
+        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+    return environment
+
+
+def map_memory() -> tuple[Mapping, int]:
+    """Return shared memory, as large as the machine's at the most, and its file descriptor."""
+    size = min(_LARGEST, 1 << (psutil.virtual_memory().total - 1).bit_length())
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("operands")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    while True:
+        try:
+            os.ftruncate(descriptor, size)
+            return Mapping(descriptor, size), descriptor
+        except (OSError, ValueError, OverflowError):  # a limit on address space or on files' sizes
+            size //= 4
+            if size < 1 << 26:
+                os.close(descriptor)
+                raise
+
+
+def private_mebibytes(pid: int) -> float:
+    """Return the memory that a process and its children take, without what is shared; 0 where there is none."""
+    try:
+        process = psutil.Process(pid)
+        total = _private(process)
+        for child in process.children(recursive=True):
+            total += _private(child)
+        return total / 2**20
+    except psutil.Error:
+        return 0.0
+
+
+def _private(process: psutil.Process) -> float:
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{process.pid}/status") as file:
+        for line in file:
+            if line.startswith("RssAnon:"):
+                return float(line.split()[1]) * 1024
+    with contextlib.suppress(psutil.Error):
+        return float(process.memory_info().rss)
+    return 0.0
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that descends from it, at once."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+    with contextlib.suppress(OSError):
+        process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+
+
+class _Tail:
+    """Drains a stream in a thread and keeps its last bytes, so that a process that prints megabytes neither blocks nor costs memory."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._kept, self.total, self._stream = b"", 0, stream
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError, ValueError), self._stream:
+            while data := os.read(self._stream.fileno(), 65536):
+                self.total += len(data)
+                self._kept = (self._kept + data)[-_TAIL:]
+
+    def text(self) -> str:
+        """Return the last of what was written."""
+        self._thread.join(0.2)  # no longer: a child may keep the stream open
+        return self._kept.decode("utf-8", "replace")
+
+    def words(self) -> str:
+        """Return in brackets what a process that died has last printed, or why Python says that it did."""
+        lines = [line.strip() for line in self.text().splitlines() if line.strip()]
+        for line in lines:
+            if line.startswith("Fatal Python error:"):
+                return f" ({line})"
+        return f" (it last printed: {lines[-1][:160]})" if lines else ""
