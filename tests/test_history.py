@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -132,6 +134,70 @@ def test_results_that_cannot_be_read_are_named_in_a_sentence(tmp_path: Path, har
     harm(tmp_path)  # type: ignore[operator]  # one of the functions above
     with pytest.raises(ResultsError, match=re.escape(sentence)):
         read_history(tmp_path)
+
+
+def test_a_damaged_file_is_passed_over_with_a_note_where_others_are_whole(tmp_path: Path) -> None:
+    results.write(tmp_path / "results", [{TIME: [1.0, 1.0]}] * 3)
+    file = tmp_path / "results" / "box" / "00000000-env.json"
+    file.write_text("[" * 200_000)
+    os.mkfifo(tmp_path / "results" / "box" / "pipe.json")
+    history = read_history(tmp_path / "results")
+    assert [commit.hash for commit in history.commits] == [results.hash_of(1), results.hash_of(2)]
+    told = (f"{file} is nested too deep to be read", f"{tmp_path}/results/box/pipe.json is no regular file")
+    assert history.damaged == told
+    done = run("report", "--results", "results", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "note  results/box/00000000-env.json is nested too deep to be read; it was passed over\n" in done.stdout
+    assert "is nested too deep to be read" in (tmp_path / "performance.html").read_text()
+
+
+DAMAGE = {
+    "list": ([], "no object of JSON"),
+    "null": (None, "no object of JSON"),
+    "no date": ({"date": ...}, "date is None"),
+    "date x": ({"date": "x"}, "date is 'x'"),
+    "date 1e29": ({"date": 1e29}, "date is 1e+29"),
+    "date 1e400": ({"date": 10**400}, "date holds 1000"),
+    "no commit": ({"commit_hash": ...}, "commit_hash is None"),
+    "no results": ({"results": ...}, "results is None"),
+    "no columns": ({"result_columns": ...}, "result_columns is None"),
+    "row of text": ({"results": {TIME: "abc"}}, "results of 'speed.Matmul.time_call' are 'abc'"),
+    "infinite": ({"results": {TIME: [[math.inf, 1.0], [["a", "b"]], "1"]}}, "result holds inf"),
+    "text": ({"results": {TIME: [["x", 1.0], [["a", "b"]], "1"]}}, "result holds 'x'"),
+    "short": ({"results": {TIME: [[1.0], [["a", "b"]], "1"]}}, "result has 1 values for 2 choices of parameters"),
+    "quartiles": ({"results": {TIME: [[1.0, 2.0], [["a", "b"]], "1", [1.0]]}}, "stats_q_25 has 1 values for 2"),
+    "absurd": (
+        {"results": {TIME: [None, [[str(n) for n in range(1000)]] * 10, "1"]}},
+        "params has 1000000000000000000000000000000 choices",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_what_asv_does_not_write_is_told_by_its_field(tmp_path: Path, name: str) -> None:
+    results.write(tmp_path, [{TIME: [1.0, 1.0]}])
+    file = next(tmp_path.glob("box/0000*.json"))
+    changed, told = DAMAGE[name]
+    whole = json.loads(file.read_text())
+    data = {key: value for key, value in (whole | changed).items() if value is not ...} if isinstance(changed, dict) else changed
+    file.write_text(json.dumps(data))
+    with pytest.raises(ResultsError, match=re.escape(told)) as caught:
+        read_history(tmp_path)
+    assert str(caught.value).startswith(f"{file} ")
+
+
+@pytest.mark.parametrize("values", [[0.0, -1.0], [1e30, 1e-30], [None, None], [math.nan, -1e30]])
+def test_a_page_is_made_of_whatever_was_measured(tmp_path: Path, values: list[float | None]) -> None:
+    cost, error = "cost.Matmul.track_nanoseconds", "accuracy.Matmul.track_roundoffs"
+    odd = {TIME: values, RATIO: values, cost: values, error: values, WRONG: values}
+    whole: dict[str, results.Values] = {TIME: [1.0, 2.0], RATIO: [1.0, 2.0], PEAK: [4.0], "machine.Roof.track_bandwidth": [8.0]}
+    assert "</html>" in page_of(read_history(results.write(tmp_path, [whole, whole | odd])))
+
+
+def test_a_name_of_a_machine_steers_nobodys_terminal(tmp_path: Path) -> None:
+    page = page_of(read_history(results.write(tmp_path, [{TIME: [1.0, 1.0]}], machine="box\x1b[31m")))
+    assert "\x1b" not in page
+    assert "box\\x1b[31m" in page
 
 
 # What the page says.

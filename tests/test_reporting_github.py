@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from reports import report
 
 from convverify.campaign.report import EXIT_STATUS, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.reporting.files import to_json
 from convverify.reporting.github import commands, wanted
+from convverify.reporting.junit import to_junit
 
 
 def unescaped(text: str) -> str:
@@ -61,6 +64,15 @@ def of(target: str, sentence: str = "it is wrong") -> Report:
 def test_percent_signs_line_breaks_colons_and_commas_are_escaped() -> None:
     (line,) = commands(of("a,b:c", "50% off\nsecond line\r"))
     assert line.startswith("::error title=a%2Cb%3Ac%3A shape does not hold::50%25 off%0Asecond line\\r%0Acase: ")
+
+
+def test_commands_of_old_are_escaped_wherever_they_stand() -> None:
+    (line,) = commands(of("##[debug].py:f", "the kernel raised ValueError: ##[add-mask]x"))
+    assert "##[" not in line
+    assert "::the kernel raised ValueError: #\\x23[add-mask]x%0A" in line
+    hostile = replace(report(REFUTED), warnings=("##[add-mask]x",))
+    assert "##[" not in to_json([hostile]) + to_junit([hostile])
+    assert json.loads(to_json([hostile]))["warnings"] == ["##[add-mask]x"]
 
 
 def test_a_function_in_a_file_is_found_in_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from convverify.campaign.events import Found, Phase, Progress
 from convverify.campaign.options import Options
-from convverify.campaign.report import EXIT_STATUS, REFUTED, VERIFIED
+from convverify.campaign.report import EXIT_STATUS, INTERRUPTED, REFUTED, VERIFIED
 from convverify.campaign.statistics import Statistics
 from convverify.reporting.facts import header
 from convverify.reporting.plain import one_line, printable
@@ -59,6 +59,36 @@ def test_what_is_printed_steers_no_terminal(text: str) -> None:
     one_line(text).encode()
     assert printable("größer ☃ <b>") == "größer ☃ <b>"
     assert header(Options(text)).isprintable()
+
+
+@pytest.mark.parametrize("emoji", [":key:", ":fire:", "mine.py:ok: "])
+def test_what_reads_like_an_emoji_is_shown_as_typed(emoji: str) -> None:
+    named = replace(report(REFUTED), options=replace(report(REFUTED).options, target=f"a{emoji}b"), warnings=(emoji,))
+    text = as_text(named)
+    assert f"REFUTED  a{emoji}b: " in text
+    assert f"note  {emoji}" in text
+    file = io.StringIO()
+    show(named, Console(file=file, width=200, force_terminal=True, no_color=True, emoji=False))
+    assert f"a{emoji}b: " in file.getvalue()
+    assert text.isascii() == file.getvalue().replace(_ESCAPE, "").isascii()
+
+
+def test_what_is_printed_is_no_command_of_github() -> None:
+    assert printable("##[add-mask]x ## [a] #[b] ####[group]") == r"#\x23[add-mask]x ## [a] #[b] ###\x23[group]"
+
+
+def test_a_line_of_megabytes_is_cut_and_the_others_are_not() -> None:
+    text = printable("a\n" + "X" * 3_000_000 + "\nb")
+    assert text.startswith("a\nXXX")
+    assert text.endswith("X... (2996000 more characters)\nb")
+    assert len(one_line("\n" * 10_000)) < 4100
+    long = replace(report(REFUTED).counterexamples[0], sentence="X" * 3_000_000)
+    assert len(as_text(replace(report(REFUTED), counterexamples=(long,), sentence="X" * 3_000_000))) < 30_000
+
+
+def test_an_interruption_before_the_first_case_says_so() -> None:
+    text = as_text(replace(report(INTERRUPTED), statistics=Statistics()))
+    assert text == f"INTERRUPTED  {report(INTERRUPTED).options.target}: interrupted before a case was judged\n"
 
 
 def test_a_refuted_report_shows_what_outsiders_say_as_it_is() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 import convverify
+from convverify.campaign.options import Options
+from convverify.campaign.report import REFUTED, Counterexample, Report
+from convverify.campaign.statistics import Statistics
+from convverify.reporting.geometry import pictures
 from convverify.reporting.snippet import snippet
 
 STATEFUL = """
@@ -59,3 +64,35 @@ def test_a_result_that_is_not_repeated_is_shown_by_two_calls(tmp_path: Path, cap
 def test_a_wrong_element_is_shown_beside_the_right_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = shown_by_the_snippet(tmp_path, capsys, "in_channels_first", "exact_on_integers", data_format="NCHW")
     assert shown.startswith("0.0 should be ")
+
+
+def of(line: str) -> tuple[Report, Counterexample]:
+    """Return the report of a kernel that died of a case."""
+    example = Counterexample(line, "completes", "it died", line)
+    return Report(REFUTED, Options("matmul"), Statistics(), (example,)), example
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x=1x1000x1000x2 w=3x3x2x8 values=integers seed=0",  # two million nonzeros
+        "x=32x224x224x64 w=3x3x64x64 padding=SAME values=normal seed=0",
+        "x=1x1x1x1 w=30000000x1x1x1 padding=30000000,0,0,0 values=integers seed=0",
+    ],
+)
+def test_a_snippet_and_drawings_of_a_large_case_take_less_memory_than_its_operands(line: str) -> None:
+    report, example = of(line)
+    tracemalloc.start()
+    lines = snippet(report, example)
+    pictures(example)
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
+    assert f"case = Case.parse({line!r})" in lines
+
+
+def test_a_few_elements_of_a_large_array_are_written_out() -> None:
+    lines = snippet(*of("x=1x100x100x8 w=1x1x8x1 values=given x[0,99,3,7]=-2 x[0,0,0,1]=inf w[0,0,2,0]=5"))
+    assert "x = np.zeros((1, 100, 100, 8), np.float32)" in lines
+    assert "x[0, 99, 3, 7] = -2.0" in lines
+    assert "x[0, 0, 0, 1] = np.float64('inf')" in lines
+    assert "w = np.array([[[[0.0], [0.0], [5.0], [0.0], [0.0], [0.0], [0.0], [0.0]]]], np.float32).reshape(1, 1, 8, 1)" in lines
