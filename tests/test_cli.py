@@ -194,7 +194,9 @@ def test_a_kernel_larger_than_the_padded_image_is_legal_and_no_evidence(tmp_path
     done = run("check", "matmul", "--reference", "exact", "--problem", "x=1x3x3x1 w=5x5x1x1", cwd=tmp_path)
     assert done.returncode == 3, done
     assert "nothing could be tested: no result with elements was judged" in done.stdout
-    both = run("check", "matmul", "--reference", "exact", "--problem", "x=1x3x3x1 w=5x5x1x1", "--problem", "x=1x5x5x1 w=5x5x1x1", cwd=tmp_path)
+    both = run(
+        "check", "matmul", "--reference", "exact", "--problem", "x=1x3x3x1 w=5x5x1x1", "--problem", "x=1x5x5x1 w=5x5x1x1", cwd=tmp_path
+    )
     assert both.returncode == 0, both
 
 
