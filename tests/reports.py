@@ -9,17 +9,16 @@ from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
+from trials import tried
 
 from convverify import conv2d_matmul, verify
 from convverify.campaign.events import Event, Progress, ReferenceWrong
 from convverify.campaign.options import Options
 from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
 from convverify.cli.listening import Heard
-from convverify.judging.kernel import make_kernel
 from convverify.judging.properties import NOT_JUDGED
 from convverify.judging.properties.values import exact_on_integers
-from convverify.judging.trial import Finding, Trial
-from convverify.operands.case import Case
+from convverify.judging.trial import Finding
 
 HOSTILE = "<script>document.title='taken'</script> \"quoted\" 'single' \x1b[31mred\x1b[0m \u202ertl ünï ☃ ]]> &amp; %0A 100%"
 LARGE = "x=2x9x13x4 w=3x2x2x6 strides=2x1 padding=1,0,2,1 dilations=1x3 values=integers seed=3"
@@ -84,7 +83,7 @@ def _refuted() -> Report:
 @functools.cache
 def counterexample(line: str) -> Counterexample:
     """Return a case as the counterexample that it is to `wrong_in_places`."""
-    finding = exact_on_integers(Trial(make_kernel(wrong_in_places), Case.parse(line)))
+    finding = exact_on_integers(tried(wrong_in_places, line))
     assert finding is not NOT_JUDGED
     assert isinstance(finding, Finding)
     return Counterexample(line, finding.property, finding.sentence, line, finding, others=3)

@@ -21,6 +21,7 @@ from convverify.generation.strategies import cases, problems
 from convverify.kernels import kernels
 from convverify.operands.case import Case
 from convverify.operations.error_bounds import assert_within_bound
+from convverify.operations.forward import tensorflow_refuses
 from convverify.problems.problem import Problem
 from convverify.references import exact, tensorflow
 
@@ -45,7 +46,7 @@ def parameters(problem: Problem) -> dict[str, Any]:
 
 def reference(problem: Problem, x: Any, w: Any) -> Any:
     """TensorFlow's result, or exact arithmetic's where TensorFlow errs or refuses: results without elements."""
-    trusted = exact if problem.is_empty or tensorflow.refusal(problem) else tensorflow
+    trusted = exact if problem.is_empty or tensorflow_refuses(problem) else tensorflow
     return trusted.conv2d(x, w, **parameters(problem))
 
 

@@ -180,7 +180,8 @@ def test_a_replay_file_of_any_lines_holds_nothing_too_large(tmp_path_factory: py
 OPTIONS = [name.lstrip("-") for option in check.params for name in option.opts if name.startswith("--")]
 LITERALS = (
     "1", "-1", "0", "1.5", "inf", "nan", "-inf", "1e400", "true", "[]", "{}", '["a"]', '[["a"]]', "[1]", '"exact"', '"a\\u0000b"', '"auto"',
-    '["a\\u0000b"]', '"NCHW"', "1979-05-27", "[" * 400 + "]" * 400, "[" * 50_000, "9" * 400, "9" * 5000, '"1"', '"٣"', "0x10", "'x' # y", "",
+    '["a\\u0000b"]', '"NCHW"', "1979-05-27", "[" * 400 + "]" * 400, "[" * 50_000, "9" * 400, "9" * 5000, '"1"', '"٣"',
+    "0x10", "'x' # y", "",
 )  # fmt: skip
 
 

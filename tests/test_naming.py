@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from convverify import conv2d_loops
+from convverify.host.loading import module_of_file
 from convverify.naming import is_nameable, target_of
-from convverify.targets import TargetError, find_kernel, module_of_file
+from convverify.targets import TargetError, find_kernel
 
 KERNEL = "def conv2d(x, w):\n    return x\n\n\nshort = lambda x, w: x\n"
 

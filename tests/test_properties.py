@@ -210,7 +210,7 @@ transformed.accuracy = "normwise"  # type: ignore[attr-defined]  # a reference t
 
 
 def test_every_property_is_refuted_by_a_kernel_below() -> None:
-    assert {name for name, _, _ in REFUTED} == set(properties.names())
+    assert {name for name, _, _ in REFUTED} == set(properties.names()) - {"plain_script"}  # which no trial is for
 
 
 @pytest.mark.parametrize(("name", "kernel", "line"), [pytest.param(*row, id=f"{row[0]}-{row[1].__name__}") for row in REFUTED])
@@ -234,7 +234,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("name", properties.names())
+@pytest.mark.parametrize("name", [name for name in properties.names() if name != "plain_script"])
 def test_the_definition_refutes_no_property(name: str) -> None:
     judged = []
     for line in CASES:

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trials import tried
 
 import convverify
 from convverify import targets
 from convverify.judging.properties import judge
-from convverify.judging.trial import Trial
 from convverify.operands.case import Case
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
@@ -78,7 +78,7 @@ def test_every_framework_computes_the_convolution(framework: str, line: str) -> 
     kernel = find_kernel(framework)
     for number, dtype in enumerate(DTYPES[framework]):
         style = ("integers", "long_integers", "normal")[(number + len(line)) % 3]
-        trial = Trial(kernel, Case(Problem.parse(line).with_(dtype=dtype), style, ("reversed_axes", "readonly"), seed=5))
+        trial = tried(kernel, Case(Problem.parse(line).with_(dtype=dtype), style, ("reversed_axes", "readonly"), seed=5), SURE)
         judged, finding = judge(trial, SURE)
         assert finding is None, finding
         assert judged["shape"]

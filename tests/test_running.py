@@ -33,7 +33,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
         waiting = list(campaigns)
 
         class Verification:
-            def __init__(self, options: Options, listener: Listener) -> None:
+            def __init__(self, options: Options, listener: Listener, resolve: object) -> None:
                 self.listener = listener
 
             def run(self) -> Report:

@@ -119,7 +119,8 @@ class Campaign:
             kernel = self.kernel
             self.emit(
                 Started(
-                    tuple(kernel.keywords), kernel.data_format, kernel.accuracy, self.max_macs, speed, warm_up, dict(kernel.keywords)
+                    tuple(kernel.keywords), kernel.data_format, kernel.accuracy, self.max_macs, speed, warm_up, dict(kernel.keywords),
+                    kernel.domain.to_data(),
                 )
             )  # fmt: skip
             self._phases()
@@ -281,7 +282,7 @@ class Campaign:
         self._count(trial, judged)
         if finding is not None:
             self._found(line, finding, number, trial.problem)
-        elif trial.case.stage == "rounding" and trial.answered:
+        elif judged.get("within_error_bound"):
             self.statistics.measure(trial.case, trial.accuracy())
         self._doubt(trial, always=finding is not None)
         if trial.answered and not trial.problem.is_empty:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from convverify.campaign.statistics import Statistics
 
@@ -12,7 +12,7 @@ from convverify.campaign.statistics import Statistics
 @dataclass(frozen=True)
 class Started:
     """The kernel is loaded: what of a problem it declares, the budget of multiply-adds it is given, its speed, and the seconds that its
-    first call took beyond another (a kernel that compiles itself takes long)."""
+    first call took beyond another (a kernel that compiles itself takes long); and its domain."""
 
     keywords: tuple[str, ...]
     data_format: str
@@ -21,6 +21,7 @@ class Started:
     macs_per_second: float
     warm_up: float = 0.0
     spellings: dict[str, str] = field(default_factory=dict)
+    domain: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finis
     if not fixed:
         asked += [f"dtype {dtype}" for dtype in kernel.domain.dtypes] + [name for name in kernel.keywords if _varies(kernel.domain, name)]
         asked += [f"stage {stage}" for stage, name in _VALUES.items() if options.properties is None or name in options.properties]
-    least = min(LEAST, results["all"]) if fixed else LEAST
+    least = min(LEAST, max(1, results["all"] // 2)) if fixed else LEAST
     missing = {name: results[name] for name in asked if results[name] < least}
     if not missing:
         return ""

@@ -46,7 +46,7 @@ def judge_once(options: Options, resolve: Resolve, case: Case, history: tuple[st
     else:
         verdict, sentence = INCONCLUSIVE, "the kernel does not support this case"
     keywords = dict(kernel.keywords)
-    started = Started(tuple(keywords), kernel.data_format, kernel.accuracy, 0, 0.0, spellings=keywords)
+    started = Started(tuple(keywords), kernel.data_format, kernel.accuracy, 0, 0.0, spellings=keywords, domain=kernel.domain.to_data())
     return Report(
         verdict, options, statistics, (example,) if example else (), started=started, sentence=sentence,
         seconds=time.perf_counter() - start, environment=environment(),

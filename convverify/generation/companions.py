@@ -22,7 +22,8 @@ def companion(case: Case, kernel: Kernel, salt: int = 0) -> Case:
     dtype, or a larger or smaller neighbour, within the kernel's domain; a degenerate one at most beside a degenerate one."""
     bits = int(random_bits((case.seed + 0x5DEECE66D * (salt + 1)) & (2**64 - 1), 1)[0])
     choices = Choices(bits)
-    domain = kernel.domain if is_degenerate(case.problem) and choices.below(2) else kernel.domain.ordinary
+    whole = kernel.domain.degenerate is True or (is_degenerate(case.problem) and choices.below(2))
+    domain = kernel.domain if whole else kernel.domain.ordinary
     for _ in range(8):
         change = _CHANGES[choices.below(len(_CHANGES))]
         problem = domain.restrict(change(case.problem, choices))
@@ -60,6 +61,10 @@ def _larger_batch(p: Problem, choices: Choices) -> Problem:
     return p.with_(batch=p.batch + 1 + choices.below(3))
 
 
+def _empty_batch(p: Problem, choices: Choices) -> Problem:
+    return p.with_(batch=0)
+
+
 def _more_channels(p: Problem, choices: Choices) -> Problem:
     return p.with_(in_channels=p.in_channels + p.groups, out_channels=p.out_channels + choices.below(2) * p.groups)
 
@@ -79,7 +84,7 @@ def _other_dtype(p: Problem, choices: Choices) -> Problem:
 
 
 _CHANGES: tuple[Callable[[Problem, Choices], Problem], ...] = (
-    _other_values, _other_strides, _other_padding, _other_dilations, _larger_image, _smaller_image, _larger_batch,
+    _other_values, _other_strides, _other_padding, _other_dilations, _larger_image, _smaller_image, _larger_batch, _empty_batch,
     _more_channels, _fewer_channels, _other_kernel_size, _other_dtype,
 )  # fmt: skip
 

@@ -80,6 +80,7 @@ class Operand:
     at: int = 0
     start: int = 0
     owner: tuple[int, ...] | None = None
+    buffer: Any = None
     fences: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
@@ -149,11 +150,16 @@ def place(values: Array, layout: str, bits: int, memory: Memory | None = None) -
     if placement.guard and not _can_guard():
         placement = layouts["contiguous"].function(values.shape, itemsize, Choices(bits))
     owner: tuple[int, ...] | None = None
+    buffer: Any = None
     fences: tuple[tuple[int, int], ...] = ()
     provide = memory or _own
     if placement.owner and values.size:
         owner = placement.owner
-        whole, at = provide(math.prod(owner) * itemsize, False)
+        if memory is None:
+            buffer, at = np.empty(owner, values.dtype), 0
+            whole = buffer.reshape(-1).view(np.uint8)
+        else:
+            whole, at = provide(math.prod(owner) * itemsize, False)
         start = placement.offset
         whole.view(f"u{itemsize}").fill(_nan_pattern(values.dtype))
     elif placement.guard:
@@ -166,7 +172,7 @@ def place(values: Array, layout: str, bits: int, memory: Memory | None = None) -
             _fence(fenced, (0, page + usable), page)
     else:
         whole, at, start = _poisoned(provide, placement, values.dtype)
-    array = np.ndarray(values.shape, values.dtype, buffer=whole, offset=start, strides=placement.strides)
+    array = np.ndarray(values.shape, values.dtype, buffer=whole if buffer is None else buffer, offset=start, strides=placement.strides)
     for axis, stride in enumerate(placement.strides):
         if stride == 0 and values.shape[axis] > 1:
             values = values.take([0], axis=axis)

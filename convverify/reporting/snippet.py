@@ -12,9 +12,10 @@ import numpy as np
 from convverify.campaign.report import Counterexample, Report
 from convverify.generation.companions import companion
 from convverify.host.loading import module_of_file
-from convverify.judging.kernel import DATA_FORMATS, NEUTRAL, declaring
+from convverify.judging.kernel import DATA_FORMATS, NEUTRAL, Kernel, declaring
 from convverify.naming import is_nameable
 from convverify.operands.case import Array, Case
+from convverify.problems.domain import Domain
 from convverify.reporting.plain import printable
 
 _INLINE = 48  # elements of an array that is written out
@@ -91,6 +92,11 @@ def _keywords(report: Report) -> tuple[str, ...]:
     return report.started.keywords if report.started else ()
 
 
+def _declared(report: Report) -> Kernel:
+    """Return the kernel as it has described itself: what companions are chosen by."""
+    return declaring(_keywords(report), Domain.of(report.started.domain if report.started else None))
+
+
 def _calls(report: Report, example: Counterexample) -> list[str]:
     """Return the cases to call one after the other, where it takes more than one call to see the fault in the numbers."""
     if example.history:
@@ -98,7 +104,7 @@ def _calls(report: Report, example: Counterexample) -> list[str]:
     if example.property == "repeatable":
         return [example.case] * 2
     if example.property == "order_of_calls":
-        return [example.case, str(companion(Case.parse(example.case), declaring(_keywords(report)))), example.case]
+        return [example.case, str(companion(Case.parse(example.case), _declared(report))), example.case]
     return []
 
 
