@@ -96,6 +96,7 @@ def test_a_script_verifies_its_own_function_without_a_guard(tmp_path: Path) -> N
 def cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "verifies", raising=False)
     (tmp_path / "verifies.py").write_text(
         "import convverify\ndef conv2d(x, w): return x\nconvverify.verify(conv2d)\ndef later(x, w): return x\n"
     )

@@ -84,7 +84,8 @@ def test_tensorflow_refuses_what_we_say_it_refuses_and_nothing_else(problem: Pro
         tf.nn.conv2d(x, w, problem.strides, problem.tf_padding)
     except tf.errors.InvalidArgumentError:
         refused = True
-    assert refused == bool(tensorflow_refuses(problem))
+    # oneDNN, which not every processor gets, refuses a filter without output channels where others compute it
+    assert refused == bool(tensorflow_refuses(problem)) or (not refused and not problem.out_channels)
 
 
 def test_a_refusal_is_not_implemented() -> None:
