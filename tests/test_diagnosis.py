@@ -287,6 +287,21 @@ def test_one_case_is_not_enough() -> None:
     assert diagnose(flipped * 2, seconds=20.0)
 
 
+def test_a_kernel_in_nchw_that_heeds_no_strides_is_named_by_its_own_memory() -> None:
+    axes = ((0, 3, 1, 2), (3, 2, 0, 1))
+    failing = []
+    for number, layout in enumerate(("sliced", "transposed", "fortran", "sliced")):
+        case = Case.parse(f"x=1x4x5x2 w=2x3x2x{number + 1} layouts={layout},contiguous seed={number}")
+        x, w = case.operands(axes)
+        dense = np.cumprod([1, *x.array.shape[:0:-1]])[::-1] * x.array.itemsize
+        memory = np.lib.stride_tricks.as_strided(x.array, x.array.shape, dense)
+        failing.append(
+            (case, right(case, memory.transpose(0, 2, 3, 1).astype(np.float64), w.array.transpose(2, 3, 1, 0).astype(np.float64)))
+        )
+    (sentence,) = diagnose(failing, seconds=20.0, axes=axes)
+    assert sentence == "matches: strides of x not heeded: its memory read as if it were contiguous on 4 of 4 failing cases"
+
+
 def test_no_failure_has_no_diagnosis() -> None:
     assert diagnose([]) == ()
 

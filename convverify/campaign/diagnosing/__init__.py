@@ -15,7 +15,7 @@ from convverify.campaign.diagnosing.explaining import Explanation, explanations
 from convverify.campaign.diagnosing.hypothesis import Hypothesis, change_of, hypotheses
 from convverify.campaign.diagnosing.normwise import errs_by_norm
 from convverify.campaign.diagnosing.probes import Ask, Interview
-from convverify.campaign.diagnosing.scene import Floats, Scene
+from convverify.campaign.diagnosing.scene import NHWC_HWIO, AxesOfBoth, Floats, Scene
 from convverify.operands.case import Case
 
 __all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hypotheses"]
@@ -33,7 +33,12 @@ for _module in ("geometry", "padding", "orders", "channels", "numbers"):  # the 
 
 
 def diagnose(
-    failures: Iterable[tuple[Case, Floats]], *, seconds: float = 1.5, without: str = "", ask: Ask | None = None
+    failures: Iterable[tuple[Case, Floats]],
+    *,
+    seconds: float = 1.5,
+    without: str = "",
+    ask: Ask | None = None,
+    axes: AxesOfBoth = NHWC_HWIO,
 ) -> tuple[str, ...]:
     """Return sentences naming the known faults that explain the kernel's outputs; none where nothing fits.
 
@@ -44,6 +49,7 @@ def diagnose(
     without : name of a mutant that is not to be tried (to test the diagnosis on that mutant)
     ask : returns the kernel's output (float64, NHWC) on another case, None where it has none; with it, few failures become
         more, faults that explain them equally well are told apart, and what explains only some of them has to foretell others
+    axes : axes of NHWC x and HWIO w in the order in which the kernel takes them: its operands lie so in memory
 
     Notes
     -----
@@ -54,7 +60,7 @@ def diagnose(
     def is_over() -> bool:
         return time.thread_time() > worked or time.monotonic() > waited
 
-    everything = [evidence_of(case, actual) for case, actual in failures]
+    everything = [evidence_of(case, actual, axes) for case, actual in failures]
     evidence = [item for item in everything if item.case.stage != "rounding"]  # there, sums are not exact, whoever makes them
     interview = Interview(ask, is_over)
     evidence += interview.more_failures(evidence, _ENOUGH + 2 - sum(item.is_telling for item in evidence))

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from convverify.campaign.diagnosing.candidates import Candidate
-from convverify.campaign.diagnosing.scene import Change, Floats, Scene, scene_of
+from convverify.campaign.diagnosing.scene import NHWC_HWIO, AxesOfBoth, Change, Floats, Scene, scene_of
 from convverify.operands.case import Case
 from convverify.operations.forward import convolve
 from convverify.problems.dtypes import numpy_dtype
@@ -23,6 +23,7 @@ class Evidence:
     w: Floats
     actual: Floats
     expected: Floats
+    axes: AxesOfBoth = NHWC_HWIO
     _changed: dict[Change, Scene | None] = field(default_factory=dict)
 
     @property
@@ -75,14 +76,18 @@ class Evidence:
     @cached_property
     def scene(self) -> Scene:
         """The convolution as it should be."""
-        return scene_of(self.case, self.x, self.w)
+        return scene_of(self.case, self.x, self.w, self.axes)
 
 
-def evidence_of(case: Case, actual: Floats) -> Evidence:
-    """Return the evidence of one case; a broadcast layout repeats some values, hence operands are placed first."""
-    axes = (0, 1, 2, 3)
-    x, w = (operand.values.astype(np.float64) for operand in case.operands((axes, axes)))
-    return Evidence(case, x, w, actual, convolve(case.problem, x, w))
+def evidence_of(case: Case, actual: Floats, axes: AxesOfBoth = NHWC_HWIO) -> Evidence:
+    """Return the evidence of one case, for a kernel that takes operands in this order of axes.
+
+    A broadcast layout repeats some values, hence operands are placed first.
+    """
+    x, w = (
+        operand.values.transpose(np.argsort(order)).astype(np.float64) for operand, order in zip(case.operands(axes), axes, strict=True)
+    )
+    return Evidence(case, x, w, actual, convolve(case.problem, x, w), axes)
 
 
 def same(predicted: Floats, actual: Floats, dtype: str) -> bool:

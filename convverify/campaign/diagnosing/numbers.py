@@ -119,8 +119,10 @@ def _memory(words: str, read_x: bool, read_w: bool) -> None:
     def changed(scene: Scene) -> Scene | None:
         if scene.case.is_plain:
             return None
-        axes = (0, 1, 2, 3)
-        x, w = (operand.as_if_contiguous().astype(np.float64) for operand in scene.case.operands((axes, axes)))
+        x, w = (
+            operand.as_if_contiguous().transpose(np.argsort(order)).astype(np.float64)
+            for operand, order in zip(scene.case.operands(scene.axes), scene.axes, strict=True)
+        )
         return scene.with_(x=x if read_x else scene.x, w=w if read_w else scene.w)
 
     change_of(words, changed)

@@ -20,6 +20,9 @@ from convverify.problems.problem import Pair, Problem, output_extent
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
+AxesOfBoth: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+
+NHWC_HWIO: AxesOfBoth = ((0, 1, 2, 3), (0, 1, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class Scene:
 
     `x` is (N, rows.extent, columns.extent, C), `w` (rows.taps, columns.taps, C // groups, K).  `edge` finds for rows and columns outside
     of the image those that are read instead; without it all is `fill` there.  `taps` holds rows and columns of each tap in the window,
-    where they are not in their places; `then` is done to the result.
+    where they are not in their places; `then` is done to the result.  `axes` are those of NHWC x and HWIO w in the kernel's own order, in
+    which the operands lie in memory.
     """
 
     case: Case
@@ -68,6 +72,7 @@ class Scene:
     rows: Axis
     columns: Axis
     groups: int
+    axes: AxesOfBoth = NHWC_HWIO
     edge: Callable[[Scene, Indices, Indices], tuple[Indices, Indices]] | None = None
     taps: tuple[Indices, Indices] | None = None
     fill: float = 0.0
@@ -151,8 +156,8 @@ class Scene:
 Change: TypeAlias = Callable[[Scene], Scene | None]
 
 
-def scene_of(case: Case, x: Floats, w: Floats) -> Scene:
+def scene_of(case: Case, x: Floats, w: Floats, axes: AxesOfBoth = NHWC_HWIO) -> Scene:
     """Return the convolution as it should be, of float64 operands (NHWC, HWIO)."""
     p = case.problem
     rows, columns = (Axis(p.x_shape[1 + i], p.w_shape[i], p.pads[i], p.strides[i], p.dilations[i], p.output_shape[1 + i]) for i in (0, 1))
-    return Scene(case, x, w, rows, columns, p.groups)
+    return Scene(case, x, w, rows, columns, p.groups, axes)
