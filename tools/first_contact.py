@@ -2,9 +2,9 @@
 
     python tools/first_contact.py --env DIR [--only NAME ...] [--markdown docs/first-contact.md] [--json FILE]
 
-Packages are installed from PyPI, one after the other, into a virtual environment of their own (DIR, outside of the repository, made where
-it is not there), and their convolutions called in it, through the adapters in tools/strangers: a few lines each, which need convverify not at
-all.  What a package is expected to come to was found out by hand; a package that cannot be installed is reported as such.
+Packages are installed from PyPI, one after the other, into a virtual environment of their own (DIR, outside of the repository; made where it
+is not there). Their convolutions are called in it, through the adapters in tools/strangers: a few lines each, which do without convverify.
+What a package is expected to come to was found out by hand; a package that cannot be installed is reported as such.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Row:
 STRANGERS = (
     Stranger("smallpebble", "smallpebble_conv2d", VERIFIED),
     Stranger("neuralnetlib", "neuralnetlib_conv2d", VERIFIED),
-    Stranger("dezero", "dezero_conv2d", VERIFIED),
+    Stranger("dezero", "dezero_conv2d", VERIFIED, requires=("dezero", "matplotlib")),  # which it imports, and does not ask for
     Stranger("pydynet", "pydynet_conv2d", VERIFIED),
     Stranger("euclid-ml", "euclid_conv2d", VERIFIED),
     Stranger("micronnx", "micronnx_conv2d", VERIFIED),
