@@ -51,6 +51,7 @@ _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
 _LONG_CALL = 0.05  # seconds that calls on small problems take of a kernel that is slow
+_VERY_LONG_CALL = 1.0  # seconds for 21,600 multiply-adds
 _COMPILES = 0.25  # seconds by which a first call takes longer, of a kernel that may compile itself for each problem
 _PACE = 5  # cases by which the pace of such kernels is told: some of them still compile for a dtype or a layout
 _FEW = 1 << 29  # the shard of the numbers of cases on few problems
@@ -148,6 +149,9 @@ class Campaign:
     def _phases(self) -> None:
         shards = shards_of(self.options)
         if self.take(0):
+            if self._later > _VERY_LONG_CALL:  # what five cases would show has been seen
+                self._paces = [self._later] * _PACE
+                self._begin_with_few()
             for number, case in enumerate(self._fixed_cases()):
                 self._try(case, number)
                 if self._sparing and len(self._paces) + len(self._pending.cases) >= _PACE:
