@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convverify.campaign.events import Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Started, Warned
+from convverify.campaign.events import Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Slow, Started, Warned
+from convverify.campaign.floor import LEAST, asks_stages
 from convverify.campaign.options import DEFAULT_BUDGET, Options
 from convverify.campaign.plainly import CASES, suits
 from convverify.campaign.probing import BATCH, in_batches
@@ -26,6 +27,7 @@ from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
 from convverify.generation.budget import default_budget
 from convverify.generation.edge_cases import corner_cases
+from convverify.generation.few_problems import few_cases, few_problems
 from convverify.generation.sampling import cases_of
 from convverify.host.process import HUNG, CannotLoad, Death
 from convverify.judging.findings import Finding, ReferenceFault
@@ -48,6 +50,11 @@ _LARGE = 1 << 24  # multiply-adds of a suite's problem, beyond which two cases h
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
+_LONG_CALL = 0.05  # seconds that calls on small problems take of a kernel that is slow
+_VERY_LONG_CALL = 1.0  # seconds for 21,600 multiply-adds
+_COMPILES = 0.25  # seconds by which a first call takes longer, of a kernel that may compile itself for each problem
+_PACE = 5  # cases by which the pace of such kernels is told: some of them still compile for a dtype or a layout
+_FEW = 1 << 29  # the shard of the numbers of cases on few problems
 _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 1.0  # that a batch should take at the most
 _DISTINCT = 1 << 18  # problems that are told apart; drawn ones hardly ever repeat
@@ -110,6 +117,9 @@ class Campaign:
         self._edges = False
         self._sample: list[str] = []
         self._suited = 0
+        self._sparing = False  # one call a case
+        self._paces: list[float] = []
+        self._later = 0.0
 
     def run(self) -> None:
         """Do it all; ends with a Finished or a Failed event."""
@@ -140,8 +150,14 @@ class Campaign:
     def _phases(self) -> None:
         shards = shards_of(self.options)
         if self.take(0):
+            if self._later > _VERY_LONG_CALL:  # what five cases would show has been seen
+                self._paces = [self._later] * _PACE
+                self._begin_with_few()
             for number, case in enumerate(self._fixed_cases()):
                 self._try(case, number)
+                if self._sparing and len(self._paces) + len(self._pending.cases) >= _PACE:
+                    self._flush(whole=True)
+                    self._begin_with_few()
             self._flush(whole=True)
         self._edges = True
         if len(shards) > 2:
@@ -154,6 +170,23 @@ class Campaign:
                     self._random(shard, count, degenerate=None if self._is_whole else False)
                 self._flush(whole=True)
         self._wait_for_references()
+
+    def _begin_with_few(self) -> None:
+        """Where the kernel is slow on small problems, try it first on few of them, one call a case: what a verdict needs at the least."""
+        if len(self._paces) < _PACE:
+            return
+        pace, problems = sorted(self._paces)[len(self._paces) // 2], few_problems(self.kernel.domain, self.dtypes, self.max_macs)
+        if pace > _LONG_CALL and problems and not (self.options.problems or self.options.suite):
+            count = LEAST * max(len(asks_stages(self.options)), len(self.dtypes), 1)
+            seconds = pace * len(problems) + min(pace, self._later) * (count - len(problems))
+            self.emit(Slow(pace, self._later, len(problems), count, seconds))
+            self.emit(Phase("few problems"))
+            for number, case in enumerate(few_cases(problems, count, self.options.seed)):
+                self._try(case, (_FEW << 16) + number)
+            self._flush(whole=True)
+            self._edges = True
+            self.emit(Phase("corners"))
+        self._sparing = False
 
     def _degenerate(self, shard: int, count: int) -> None:
         if self.kernel.domain.degenerate == APART:
@@ -239,7 +272,7 @@ class Campaign:
             self._numbers[id(trial)] = number
             trials.append(trial)
         self._pending.weight = sum(case.problem.macs for case, _ in self._pending.cases)
-        self.session.submit(trials, self.options.properties)
+        self.session.submit(trials, self.options.properties, _one_call if self._sparing else None)
 
     def _settle_all(self) -> None:
         while self.session.on_the_way or self._pending.cases:
@@ -278,6 +311,8 @@ class Campaign:
         """Judge a trial, count it, and tell what it refutes."""
         number, line = self._numbers.pop(id(trial), 0), str(trial.case)
         judged, finding = judge(trial, self.options.properties)
+        if self._sparing and not trial.first.unsupported and len(self._paces) < _PACE:
+            self._paces.append(trial.first.seconds)
         self._recent.append(line)
         self._count(trial, judged)
         if finding is not None:
@@ -466,23 +501,41 @@ class Campaign:
         trial = Trial(self.kernel, Case(problem, "integers"), times=self.statistics.times, thorough=False)
         self._numbers[id(trial)] = 0
 
-        def lay_out(trial: Trial, memory: Arena) -> None:
-            plan = trial.lay_out(memory)
-            for number in (2, 3, 4):
-                plan.call(f"call {number}")
-
         self.max_macs = self.options.max_macs or default_budget(self.kernel.domain, DEFAULT_BUDGET)
-        self.session.submit([trial], lay_out=lay_out)
+        self.session.submit([trial], lay_out=_one_call)
         batch = self.session.collect()
         if batch.death is not None:
             self._died(batch, batch.death)
             self._stop_if_refuted()
             return 0.0, self.max_macs, 0.0
-        seconds = [seen.seconds for seen in trial.observed.values()]
         if not (self.options.problems or self.options.suite):  # of which this problem is none
             self._judged(trial)  # the very first call is one to judge, too
-        if trial.first.error is not None or len(seconds) < 2:
+        first = trial.first
+        later = self._seconds_of_more(trial.case, 1 if first.seconds > _COMPILES else 3) if first.error is None else []
+        if not later:
             return 0.0, self.max_macs, 0.0
-        best = min(seconds[1:])
+        best = min(later)
+        self._later, self._sparing = best, best > _LONG_CALL or first.seconds - best > _COMPILES
         budget = self.options.max_macs or default_budget(self.kernel.domain, _SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
-        return problem.macs / max(best, 1e-9), budget, seconds[0] - best
+        return problem.macs / max(best, 1e-9), budget, first.seconds - best
+
+    def _seconds_of_more(self, case: Case, calls: int) -> list[float]:
+        """Return the seconds of further calls on a case."""
+        trial = Trial(self.kernel, case, times=self.statistics.times, thorough=False)
+
+        def lay_out(trial: Trial, memory: Arena) -> None:
+            plan = trial.lay_out(memory)
+            for number in range(2, calls + 1):
+                plan.call(f"call {number}")
+
+        self.session.submit([trial], lay_out=lay_out)
+        batch = self.session.collect()
+        if batch.death is not None:
+            self._died(batch, batch.death)
+            self._stop_if_refuted()
+            return []
+        return [seen.seconds for seen in trial.observed.values() if seen.error is None]
+
+
+def _one_call(trial: Trial, memory: Arena) -> None:
+    trial.lay_out(memory)

@@ -26,9 +26,28 @@ class Started:
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase begins: "corpus", "corners", "reference", "suite" or "random"."""
+    """A phase begins: "corpus", "corners", "few problems", "reference", "suite" or "random"."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Slow:
+    """The kernel is slow: the `cases` on a few `problems` that come first, one call each, take about `seconds`; `first` is what the
+    first call on a problem takes, `later` another one."""
+
+    first: float
+    later: float
+    problems: int
+    cases: int
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """What a reader should know of it."""
+        compiles = self.first > 4 * self.later
+        how = f"the first call on each problem takes about {self.first:.2g} s" if compiles else f"a call takes about {self.first:.2g} s"
+        return f"{how}: {self.cases} cases on {self.problems} problems come first, one call each, in about {self.seconds:.0f} s"
 
 
 @dataclass(frozen=True)
@@ -89,5 +108,5 @@ class Warned:
     sentence: str
 
 
-Event: TypeAlias = Started | Phase | Progress | Found | ReferenceWrong | Failed | Finished | Warned
+Event: TypeAlias = Started | Phase | Slow | Progress | Found | ReferenceWrong | Failed | Finished | Warned
 Listener: TypeAlias = Callable[[Event], None]

@@ -15,10 +15,15 @@ LEAST = 20  # results of each kind
 _VALUES = {"exact": "exact_on_integers", "rounding": "within_error_bound", "special": "special_values"}
 
 
-def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finished: bool) -> str:
+def asks_stages(options: Options) -> list[str]:
+    """Return the stages of values of which results are asked for."""
+    return [stage for stage, name in _VALUES.items() if options.properties is None or name in options.properties]
+
+
+def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finished: bool, needed: float = 0.0) -> str:
     """Return in a sentence, with the remedy, why a campaign that refuted nothing proves too little; "" where it proves enough.
 
-    `finished` says whether all cases that do not depend on chance have been tried.
+    `finished` says whether all cases that do not depend on chance have been tried; `needed` is about how many seconds a slow kernel needs.
     """
     results = statistics.results
     fixed = bool(options.suite or options.problems)
@@ -27,12 +32,12 @@ def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finis
     if not finished:
         return (
             f"the time was over before all edge cases had been tried ({results['all']} results were judged); "
-            f"give it more with --max-time, which was {options.max_time:g} s"
+            f"give it {f'about {needed:.0f} s' if needed > options.max_time else 'more'} with --max-time, which was {options.max_time:g} s"
         )
     asked = [f"reference {name}" for name in options.references if name != kernel.name] if _asks_references(options) else []
     if not fixed:
         asked += [f"dtype {dtype}" for dtype in kernel.domain.dtypes] + [name for name in kernel.keywords if _varies(kernel.domain, name)]
-        asked += [f"stage {stage}" for stage, name in _VALUES.items() if options.properties is None or name in options.properties]
+        asked += [f"stage {stage}" for stage in asks_stages(options)]
     least = min(LEAST, max(1, results["all"] // 2)) if fixed else LEAST
     missing = {name: results[name] for name in asked if results[name] < least}
     if not missing:

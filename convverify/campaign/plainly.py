@@ -82,7 +82,7 @@ def run_plainly(place: Place, kernel: Kernel, lines: Sequence[str], seconds: flo
         for number, trial in enumerate(trials):
             result = _saved(folder / f"{number}-y.npy")
             if result is None:
-                if not number and (status is None or status > 0):
+                if status is None or (not number and status > 0):
                     how = "does not end" if status is None else f"ends with status {status}"
                     return Plainly(failure=f"a plain script that imports the kernel and calls it {how}{words}")
                 return Plainly(

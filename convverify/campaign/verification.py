@@ -11,7 +11,7 @@ from typing import TypeAlias
 from convverify.campaign.assembling import LocatedKernel, host_of, kernel_in, references_of
 from convverify.campaign.campaign import Campaign
 from convverify.campaign.confirming import Confirmation
-from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, ReferenceWrong, Started, Warned
+from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, ReferenceWrong, Slow, Started, Warned
 from convverify.campaign.floor import shortfall
 from convverify.campaign.judges import Judges
 from convverify.campaign.options import Options
@@ -19,7 +19,7 @@ from convverify.campaign.plainly import CASES, Plainly, run_plainly
 from convverify.campaign.probing import Prober
 from convverify.campaign.referring import ReferenceLost, References, consult
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
-from convverify.campaign.session import AnyHost, Session
+from convverify.campaign.session import AGAIN, AnyHost, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
 from convverify.host.limits import unreadable
@@ -34,6 +34,7 @@ from convverify.problems.problem import degeneracy
 
 _REPORTED = 3  # counterexamples to distinct properties that are shown
 _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
+_SLOW_CASES = 3  # of a slow kernel, that a plain script calls it on
 _OPINION = 8.0  # seconds to wait for a reference that is to be asked about a counterexample
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
 
@@ -61,6 +62,7 @@ class Verification:
         self._apart: dict[tuple[str, str], Found] = {}
         self._sample: list[str] = []
         self._edges = True
+        self._slow: Slow | None = None
         self._plain: Plainly | None = None
         self._unsaid = ""  # why the last phase says nothing
         self._references = References([], Times(), lambda fault: None)
@@ -78,6 +80,9 @@ class Verification:
             self.failed = self.failed or event
         elif isinstance(event, Started):
             self.started = self.started or event
+        elif isinstance(event, Slow):
+            self._slow = self._slow or event
+            self._warn(event.sentence)
         elif isinstance(event, Warned):
             self._warn(event.sentence)
         elif isinstance(event, Finished):
@@ -151,8 +156,9 @@ class Verification:
         asked = self.options.properties is None or "plain_script" in self.options.properties
         if self.found or self.failed or not self._sample or not asked or isinstance(self._target, Kernel) or self._kernel is None:
             return
-        seconds = CASES * self.options.timeout
-        came = run_plainly(self._target.place, self._kernel, self._sample[:CASES], seconds, self.options.python or "")
+        cases = self._sample[: CASES if self._slow is None else _SLOW_CASES]
+        seconds = CASES * self.options.timeout + (AGAIN * len(cases) * self._slow.first if self._slow else 0.0)
+        came = run_plainly(self._target.place, self._kernel, cases, seconds, self.options.python or "")
         self.statistics.judged["plain_script"] += came.right
         self._unsaid = came.failure
         if came.finding is not None:
@@ -221,7 +227,8 @@ class Verification:
 
     def _keep_fleeting(self, fleeting: list[Counterexample]) -> None:
         """Report what was not seen again where there is nothing better; else mention it: the fault that was seen is likely its cause."""
-        self.counterexamples.sort(key=lambda example: len(example.history))  # one that needs no history says more
+        # One with a cause that is named says most; then one that needs no history.
+        self.counterexamples.sort(key=lambda example: (not example.diagnosis, len(example.history)))
         if self.counterexamples:
             for example in fleeting:
                 self._warn(f"{example.property} was refuted once, and not again in a fresh process: {example.case}")
@@ -271,7 +278,8 @@ class Verification:
             return (USAGE if self.failed.kind == "usage" else INCONCLUSIVE), self.failed.sentence
         if self._kernel is None:
             return INCONCLUSIVE, "the campaign did not begin"
-        sentence = shortfall(self.options, self._kernel, statistics, finished=self._edges) or self._unsaid
+        needed = 1.2 * (self._slow.seconds + 10 * self._slow.first) if self._slow else 0.0
+        sentence = shortfall(self.options, self._kernel, statistics, finished=self._edges, needed=needed) or self._unsaid
         return (INCONCLUSIVE, sentence) if sentence else (VERIFIED, "")
 
 

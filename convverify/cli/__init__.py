@@ -98,6 +98,14 @@ _complete_target = _complete("kernels", "references", "mutants", "unusual", "che
 
 _SHARED = [
     click.option(
+        "--refuses",
+        multiple=True,
+        callback=_names,
+        metavar="NAMES",
+        help="Exceptions by which the kernel refuses problems (ValueError, ...).",
+    ),
+    click.option("--python", metavar="FILE", help="Call the kernel in this interpreter's environment, which needs NumPy alone."),
+    click.option(
         "--layout",
         "data_format",
         type=click.Choice(["NHWC", "NCHW"], case_sensitive=False),
@@ -179,10 +187,6 @@ def _shared(command: Any) -> Any:
 )
 @click.option("--max-macs", type=Whole(), default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
 @click.option("--workers", default="1", callback=workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
-@click.option(
-    "--refuses", multiple=True, callback=_names, metavar="NAMES", help="Exceptions by which the kernel refuses problems (ValueError, ...)."
-)
-@click.option("--python", metavar="FILE", help="Call the kernel in this interpreter's environment, which needs NumPy alone.")
 @click.option("--isolation/--no-isolation", default=True, help="Run the kernel in processes of its own (no: in this one, for a debugger).")
 @click.option(
     "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."

@@ -36,6 +36,10 @@ def replay_line(report: Report, example: Counterexample) -> str:
         words += ["--layout", report.options.data_format]
     if report.options.accuracy:
         words += ["--accuracy", report.options.accuracy]
+    if report.options.refuses:
+        words += ["--refuses", ",".join(report.options.refuses)]
+    if report.options.python:
+        words += ["--python", report.options.python]
     return " ".join(shlex.quote(word) for word in words)
 
 

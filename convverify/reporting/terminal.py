@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from convverify.campaign.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Started
+from convverify.campaign.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Slow, Started
 from convverify.campaign.events import Progress as Counts
 from convverify.campaign.options import Options
 from convverify.campaign.report import FAILED, REFUTED, VERIFIED, Counterexample, Report
@@ -64,6 +64,8 @@ class TerminalProgress:
             if event.name == "random":  # what came before has no number that is known
                 self._before = max(self._before, sum(counts.problems for counts in self._counts.values()))
             self._line(force=True)
+        elif isinstance(event, Slow):
+            self.console.print(event.sentence, highlight=False, soft_wrap=True, markup=False)
         elif isinstance(event, Counts):
             self._counts[event.worker] = event.statistics
             self._line()
