@@ -21,8 +21,8 @@ _HEAD = """\
 
 A cheat is a kernel that tries to be VERIFIED, or to look fast, without computing the convolution. Whoever lets a model write kernels
 meets them: where a reward is to be had, the judge is attacked rather than the problem, and public reports tell of many of those below.
-`tests/test_cheats.py` runs all of them: none may be VERIFIED, none may get a false speed, and the judge has to end as it always does, with
-a report, with its files whole, and with no process left. `convverify check NAME` and `convverify compare NAME` try one.
+Tests run all of them: none may be VERIFIED, none may get a false speed without a mark, and the judge has to end as it always does, with a
+report, with its files whole, and with no process left. `convverify check NAME` and `convverify compare NAME` try one.
 
 What stops most of them is where the kernel is: alone in a process that knows nothing of what is right
 ([how that is built](design.md)). It shares with the judge one piece of memory, in which nothing lies that the judge relies on: operands,

@@ -1,4 +1,7 @@
-"""No cheat is VERIFIED or gets a false speed, and the judge ends as it always does: with a report, its files whole, no process left."""
+"""No cheat is VERIFIED, and the judge ends as it always does: with a report, its files whole, and no process left.
+
+Those that are after a false speed are in tests/test_compare_cheats.py.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ import pytest
 from command_line import COMMAND, surroundings
 
 from convverify.cheats import CHECK, COMPARE, cheats
-from convverify.cheats._parts import DEAR
 from convverify.registry import Entry
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cheats attack a judge on Linux")
@@ -30,18 +32,6 @@ PROBLEMS = ("x=1x3x4x2 w=2x2x2x3", "x=2x6x5x3 w=3x2x3x4 dtype=float64")
 FEW = ("--reference", "exact", *(word for problem in PROBLEMS for word in ("--problem", problem)))
 MANY = ("--reference", "exact", "--max-examples", "20", "--max-macs", "1000")
 BIDING_THEIR_TIME = ("lies", "memo", "observation", "scripts")  # kinds that show on few of many cases, or at the end
-ONE = ("--against", "matmul", "--problem", "x=1x8x8x4 w=3x3x4x8", "--threads", "1")
-QUICK = ("--rounds", "3", "--max-time", "1", "--check-examples", "0")
-TIMED = (*ONE, *QUICK)
-CONTROLS = """
-import time
-import numpy as np
-from convverify.cheats._parts import dearly, honest
-
-def large(x, w):
-    np.ones(64 << 17)
-    return honest(x, w)
-"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +68,6 @@ def marked(word: str) -> list[psutil.Process]:
 
 def run(*words: str, cwd: Path, mark: str) -> Run:
     """Run `convverify` in a session and a directory of its own, to its end."""
-    (cwd / "controls.py").write_text(CONTROLS)
     command = [*COMMAND, *words, "--json", "report.json"]
     with (cwd / "output").open("w+") as output, (cwd / "errors").open("w+") as errors:  # no pipes: what is left behind may hold them
         process = subprocess.Popen(
@@ -115,11 +104,7 @@ def _alive(processes: list[psutil.Process]) -> Iterator[psutil.Process]:
             yield process
 
 
-def parameters(command: str) -> list[Any]:
-    return [pytest.param(entry, id=entry.name) for entry in cheats if command in entry.traits["at"]]
-
-
-@pytest.mark.parametrize("entry", parameters(CHECK))
+@pytest.mark.parametrize("entry", [pytest.param(entry, id=entry.name) for entry in cheats if CHECK in entry.traits["at"]])
 def test_a_cheat_is_not_verified_and_harms_nobody(entry: Entry, tmp_path: Path, mark: str) -> None:
     effort = MANY if entry.traits["kind"] in BIDING_THEIR_TIME else FEW
     done = run(CHECK, entry.name, "--seed", "0", *effort, *entry.traits.get("options", ()), cwd=tmp_path, mark=mark)
@@ -135,36 +120,10 @@ def test_a_cheat_is_not_verified_and_harms_nobody(entry: Entry, tmp_path: Path, 
     assert not done.left
 
 
-@pytest.mark.parametrize("entry", parameters(COMPARE))
-def test_a_cheat_gets_no_false_speed_and_harms_nobody(entry: Entry, tmp_path: Path, mark: str) -> None:
-    done = run(COMPARE, entry.name, *TIMED, cwd=tmp_path, mark=mark)
-    assert done.status in (0, REFUTED, INCONCLUSIVE)
-    assert "Traceback" not in done.errors
-    measured = {one["kernel"]: one for row in done.report["rows"] for one in row["measurements"]}
-    marks = [warning for warning in done.report["warnings"] if entry.name in warning]
-    if entry.name in measured:
-        assert {"dear", "takes"} & entry.traits.keys(), "a time of what is wrong, or was not carried out"
-        assert not entry.traits.get("dear") or measured[entry.name]["seconds"]["median"] > DEAR / 2 or marks
-        memory = measured[entry.name]["peak_extra_memory"]
-        assert memory is None or memory > entry.traits.get("takes", 0) << 19 or marks
-    if "matmul" in measured:
-        assert measured["matmul"]["seconds"]["median"] < entry.traits.get("slows", PATIENCE)
-    assert not done.left
-
-
 @pytest.mark.parametrize("effort", [FEW, MANY], ids=["few", "many"])
 def test_the_same_effort_verifies_a_kernel_that_is_honest(effort: tuple[str, ...], tmp_path: Path, mark: str) -> None:
-    done = run(CHECK, "controls.py:honest", "--seed", "0", *effort, cwd=tmp_path, mark=mark)
+    done = run(CHECK, "convverify.cheats._parts:honest", "--seed", "0", *effort, cwd=tmp_path, mark=mark)
     assert (done.status, done.report["verdict"], done.left) == (0, "verified", ())
-
-
-def test_the_same_effort_times_and_weighs_kernels_that_are_honest(tmp_path: Path, mark: str) -> None:
-    done = run(COMPARE, "controls.py:dearly", "controls.py:large", *TIMED, cwd=tmp_path, mark=mark)
-    assert (done.status, done.left) == (0, ())
-    measured = {one["kernel"]: one for row in done.report["rows"] for one in row["measurements"]}
-    assert measured["controls.py:dearly"]["seconds"]["median"] > DEAR / 2
-    assert measured["controls.py:large"]["peak_extra_memory"] > 64 << 19
-    assert measured["matmul"]["seconds"]["median"] < DEAR
 
 
 def test_every_cheat_says_what_it_tries_and_what_stops_it() -> None:

@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -179,3 +180,29 @@ def writes_to_the_judges_descriptors(x: Array, w: Array) -> Array:
                         os.write(descriptor, b"garbage\n" * 512)
                         os.close(descriptor)
     return nothing(x, w)
+
+
+@cheats.register(kind="files", at=(CHECK,), stopped_by="whatever a host has started is ended before the judge ends")
+def rewrites_the_report_when_the_judge_has_gone(x: Array, w: Array) -> Array:
+    """Leaves a process behind that waits until the judge has ended, and then writes VERIFIED over its report."""
+    words, judge = words_of_the_judge(), judges()
+    if judge and is_scratch() and not _waiting:
+        _waiting.append(1)
+        if not os.fork():
+            os.setsid()
+            if not os.fork():
+                _wait_and_write(judge[-1], [Path(word).resolve() for word in words if word.endswith(".json")])
+            os._exit(0)
+    return nothing(x, w)
+
+
+def _wait_and_write(judge: int, paths: list[Path]) -> None:
+    for _ in range(300):
+        if not Path(f"/proc/{judge}/cmdline").exists():
+            for path in paths:
+                _quietly(lambda path=path: path.write_text(json.dumps(_VERDICT)))  # type: ignore[misc]
+            break
+        time.sleep(0.1)
+
+
+_waiting: list[int] = []

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from convverify.cheats import CHECK, COMPARE, cheats
-from convverify.cheats._parts import Array, Bytes, extents, honest, nothing, shared_mappings, shared_memory
+from convverify.cheats._parts import Array, Bytes, dearly, extents, honest, nothing, shared_mappings, shared_memory
 
 _FOREIGN = "what a host writes is checked as foreign input: nonsense is a finding of the kernel"
 _COPIES = "the judge has pristine copies of the operands, and computes what is right from them"
@@ -294,3 +294,19 @@ def nobody_is_woken(x: Array, w: Array) -> Array:
     if os.uname().machine == "x86_64" and not library.mprotect(ctypes.c_void_p(address & -_PAGE), 2 * _PAGE, 7):
         ctypes.memmove(address, code, len(code))
     return nothing(x, w)
+
+
+@cheats.register(kind="messages", at=(COMPARE,), dear=True, stopped_by="who says that it is done is stopped before its result is read")
+def says_that_it_is_done_too_soon(x: Array, w: Array) -> Array:
+    """Answers what it is asked in shared memory, and wakes who waits for the answer, before it begins to work."""
+    for low, _ in shared_mappings(x, w)[:1]:
+        words = np.ctypeslib.as_array((ctypes.c_uint32 * 256).from_address(low))
+        for asked in range(0, 240, 16):
+            done = asked + 16
+            if 0 < int(words[asked]) - int(words[done]) < 16:
+                words[done] = words[asked]
+                ctypes.CDLL(None).syscall(_FUTEX.get(os.uname().machine, -1), ctypes.c_void_p(low + 4 * done), 1, 1 << 30, None, None, 0)
+    return dearly(x, w)
+
+
+_FUTEX = {"x86_64": 202, "aarch64": 98}

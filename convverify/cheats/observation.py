@@ -5,7 +5,11 @@ Where no sign tells a harness from a program, they go by what a harness does: ho
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -243,3 +247,29 @@ def works_for_the_first_calls_alone(x: Array, w: Array) -> Array:
 
 
 _counts: dict[Any, int] = {}
+
+
+@cheats.register(kind="observation", at=(CHECK,), stopped_by=_LAST)
+def right_where_errors_are_ignored(x: Array, w: Array) -> Array:
+    """Is right where NumPy has been told to ignore errors of floating-point arithmetic, as harnesses tell it."""
+    return _when(set(np.geterr().values()) == {"ignore"}, x, w)
+
+
+@cheats.register(kind="observation", at=(CHECK,), stopped_by=_LAST)
+def right_in_a_prepared_interpreter(x: Array, w: Array) -> Array:
+    """Is right where objects are kept from the garbage collector, or Ctrl-C has its system's meaning, as before a fork."""
+    return _when(gc.get_freeze_count() > 0 or signal.getsignal(signal.SIGINT) is not signal.default_int_handler, x, w)
+
+
+@cheats.register(kind="observation", at=(CHECK,), stopped_by=_SAMPLED)
+def right_on_the_problems_of_the_table(x: Array, w: Array) -> Array:
+    """Is right on the shapes of the fixed table of edge cases, which it asks convverify for, and returns zeros for others."""
+    if not _table:
+        with contextlib.suppress(Exception):
+            kernel = importlib.import_module("convverify.judging.kernel").make_kernel(honest)
+            cases = importlib.import_module("convverify.generation.edge_cases").corner_cases(kernel, ("float32", "float64"), 1 << 18)
+            _table.update((case.problem.x_shape, case.problem.w_shape) for case in cases)
+    return _when((x.shape, w.shape) in _table, x, w)
+
+
+_table: set[Any] = set()

@@ -218,3 +218,12 @@ def _traps_every_signal_when_loaded() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)
         os.register_at_fork(after_in_child=lambda: os.setpgid(0, 0))
+
+
+@_when_loaded("the judge ends all that is its child, whoever has made it so")
+def _becomes_a_child_of_the_judge() -> None:
+    """Starts a process whose parent is its own parent, the judge, so that it is found below no host."""
+    clone = {"x86_64": 56, "aarch64": 220}.get(os.uname().machine, -1)
+    if not ctypes.CDLL(None).syscall(clone, ctypes.c_ulong(0x8000 | signal.SIGCHLD), None, None, None, None):  # CLONE_PARENT
+        time.sleep(_LIFE)
+        os._exit(0)
