@@ -39,6 +39,7 @@ def test_a_problem_keeps_its_batch_and_dtype_unless_others_are_asked_for() -> No
         ({"suites": ("nothing",)}, "suite 'nothing' is neither"),
         ({"problems": ("x=1x5x5x3 w=3x3x2x4",)}, "x has 3 channels"),
         ({"problems": ("x=1x2x2x3 w=3x3x3x4",)}, "no multiply-adds to time"),
+        ({"problems": ("x=9x900000x900000x3 w=3x3x3x4",)}, "takes .* of memory, and this machine has"),
     ],
 )
 def test_an_error_names_the_option_and_what_was_given(wrong: dict, message: str) -> None:

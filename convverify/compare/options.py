@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from convverify.kernels.shared.threads import processors
 from convverify.problems.dtypes import FORMATS
 from convverify.problems.problem import Problem
+from convverify.problems.size import too_large
 from convverify.problems.suites import Layer, find_suite
 
 LEAST_ROUNDS = 3
@@ -93,6 +94,8 @@ def items_of(options: CompareOptions) -> tuple[Item, ...]:
             problem = item.problem.with_(dtype=dtype)
             if not problem.macs:
                 raise ValueError(f"problem {str(problem)!r} has no multiply-adds to time")
+            if told := too_large(problem):
+                raise ValueError(f"problem {str(problem)!r} {told}")
             unique.setdefault((item.suite, problem), replace(item, layer=replace(item.layer, problem=problem)))
     return tuple(unique.values())
 
