@@ -33,11 +33,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"(?:<!-- ([^\n]*?) -->\n+)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _RUN = re.compile(r"(needs \w+, )?run")
-_PROGRESS = re.compile(r"(starting|corpus|corners|reference|random|suite|shrinking): \d+ cases on")
+_PROGRESS = re.compile(r"(starting|corpus|corners|reference|random|suite|shrinking|degenerate): \d+ cases on")
 _FAULTS = re.compile(r"tensorflow [\d.]* ?is (at fault|wrong)")
-HAS_FAULTS = version("tensorflow").startswith("2.21.") and (sys.platform, platform.machine()) == ("linux", "x86_64")
+HAS_FAULTS = (
+    version("tensorflow").startswith("2.21.")
+    and (sys.platform, platform.machine()) == ("linux", "x86_64")
+    and "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+)
 _VARYING = (
     (r"\d+ more cases", "N more cases"),
+    (r"\d+ judged cases", "N judged cases"),
     (r"[\d.]+e[+-]\d+ ulp|\d+(\.\d+)? ulp", "N ulp"),
     (r"\d+(\.\d+)? (cases/s|cases|problems|s|ulp|of its bound)\b", r"N \2"),
     (r"\d+%", "N%"),

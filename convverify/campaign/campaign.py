@@ -321,7 +321,7 @@ class Campaign:
             self.statistics.measure(trial.case, trial.accuracy())
         self._doubt(trial, always=finding is not None)
         if trial.answered and not trial.problem.is_empty:
-            if any(judged.get(name) for name in _BY_VALUE):
+            if any(judged.get(name) for name in self._telling):
                 self.statistics.count_result(trial.case)
             if finding is None:
                 self._sample_for_a_script(trial, line)
@@ -330,6 +330,12 @@ class Campaign:
             self.references.enqueue(trial)
         if self._findings:
             self._since_finding += 1
+
+    @property
+    def _telling(self) -> tuple[str, ...]:
+        """The properties by which a result counts as judged: those of values, or all that are asked for where none of these is."""
+        asked = self.options.properties
+        return _BY_VALUE if asked is None or set(asked) & set(_BY_VALUE) else asked
 
     def _sample_for_a_script(self, trial: Trial, line: str) -> None:
         """Keep some of the cases on which the kernel is right, for a script to run."""

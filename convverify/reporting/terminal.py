@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -194,7 +195,13 @@ def _show_frames(example: Counterexample, console: Console) -> None:
         return
     _lines(console, ["raised here:"], 2)
     for frame in example.finding.frames:
-        _lines(console, [f"{frame.file}:{frame.line}, in {frame.function}", *([f"    {frame.source}"] if frame.source else [])])
+        _lines(console, [f"{_from_here(frame.file)}:{frame.line}, in {frame.function}", *([f"    {frame.source}"] if frame.source else [])])
+
+
+def _from_here(file: str) -> str:
+    """Return a path as one types it from here."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def _show_values(example: Counterexample, console: Console) -> None:
