@@ -200,6 +200,8 @@ def test_a_kernel_larger_than_the_padded_image_is_legal_and_no_evidence(tmp_path
     assert both.returncode == 0, both
 
 
+MORE = ("--reference", "exact", "--max-examples", "500", "--max-macs", "500")  # three shards
+
 WRONG_OPTIONS = {
     ("check", "loops", "--max-examples", "-1"): "max_examples must be at least 0",
     ("check", "loops", "--max-examples", "many"): "'many' is not a valid integer",
@@ -353,13 +355,22 @@ def processes_of(process: subprocess.Popen[str], word: str) -> list[psutil.Proce
     return [child for child in psutil.Process(process.pid).children(recursive=True) if word in " ".join(child.cmdline())]
 
 
-def test_a_killed_worker_is_replaced_and_nobody_blamed(tmp_path: Path) -> None:
-    process = start("check", "kernels.py:slow", *QUICK, "--max-time", "3", cwd=tmp_path)
-    for worker in processes_of(process, "isolation.worker"):
-        worker.kill()
+@pytest.mark.parametrize(
+    ("killed", "words", "told"),
+    [
+        ("kernel_host", ("kernels.py:slow", *QUICK), "the kernel's process ended once (the process was ended by SIGKILL), and not again"),
+        ("campaign.judges", ("kernels.py:right", *MORE, "--workers", "2"), "a process of the campaign was ended from outside"),
+    ],
+)
+def test_a_process_that_is_killed_is_replaced_and_nobody_blamed(tmp_path: Path, killed: str, words: tuple[str, ...], told: str) -> None:
+    process = start("check", *words, cwd=tmp_path)
+    victims = processes_of(process, killed)
+    victims = [victim for victim in victims if "kernels.py" in " ".join(victim.cmdline()) and not victim.children()] or victims[:1]
+    for victim in victims:
+        victim.kill()
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out
-    assert "was killed from outside (SIGKILL)" in out
+    assert told in out
     assert "Traceback" not in out + err
 
 
