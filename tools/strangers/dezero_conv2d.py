@@ -1,7 +1,7 @@
 import numpy as np
 
 np.int = int  # which dezero takes for there
-from dezero.functions_conv import conv2d as theirs
+from dezero.functions_conv import conv2d as theirs  # noqa: E402
 
 
 def conv2d(x, w, stride, padding):
