@@ -2,9 +2,8 @@
 
     python tools/first_contact.py --env DIR [--only NAME ...] [--markdown docs/first-contact.md] [--json FILE]
 
-Packages are installed from PyPI, one after the other, into a virtual environment of their own (DIR, outside of the repository, made
-where it is not there). Their convolutions are called in it, through the adapters in tools/strangers: a few lines each, which do without
-convverify.
+Packages are installed from PyPI, one after the other, into a virtual environment of their own (DIR, outside of the repository; made where
+it is not there). Their convolutions are called in it, through the adapters in tools/strangers: a few lines each, which do without convverify.
 What a package is expected to come to was found out by hand; a package that cannot be installed is reported as such.
 """
 
