@@ -3,7 +3,8 @@
     python tools/first_contact.py --env DIR [--only NAME ...] [--markdown docs/first-contact.md] [--json FILE]
 
 Packages are installed from PyPI, one after the other, into a virtual environment of their own (DIR, outside of the repository; made where
-it is not there). Their convolutions are called in it, through the adapters in tools/strangers: a few lines each, which do without convverify.
+it is not there). Their convolutions are called in it, through the adapters in tools/strangers: a few lines each, which do without
+convverify.
 What a package is expected to come to was found out by hand; a package that cannot be installed is reported as such.
 """
 
@@ -152,7 +153,7 @@ def row_of(stranger: Stranger, number: str, report: dict[str, Any], said: str, s
         stranger.name, number, stranger.expected, verdict, right, seconds, statistics.get("results", {}).get("all", 0),
         statistics.get("problems", 0), f"{first['property']}: {first['case']}" if first else "", cause or first.get("sentence", ""),
         ", ".join(sorted({found.get("kind", "") or found.get("property", "") for found in report.get("degenerate", [])})),
-        sum(bool(line.strip()) for line in code), report.get("sentence", "") or ("" if report else said[-300:]),
+        sum(bool(line.strip()) for line in code), "" if first else report.get("sentence", "") or ("" if report else said[-300:]),
     )  # fmt: skip
 
 

@@ -8,7 +8,10 @@ def conv2d(x, w, strides, padding, dilations, groups):
     if not isinstance(padding, str):
         pads = {"pads": [padding[axis][side] for side in (0, 1) for axis in (1, 2)]}
     node = helper.make_node("Conv", ["x", "w"], ["y"], strides=strides, dilations=dilations, group=groups, **pads)
-    values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape), helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    values = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4),
+    ]
     graph = helper.make_graph([node], "conv", values[:1], values[1:], [numpy_helper.from_array(np.ascontiguousarray(w), "w")])
     net = cv2.dnn.readNetFromONNX(np.frombuffer(helper.make_model(graph).SerializeToString(), np.uint8))
     net.setInput(np.ascontiguousarray(x))
