@@ -540,6 +540,6 @@ def test_each_shell_is_told_how_to_complete(shell: str) -> None:
 
 def test_a_replay_line_names_the_interpreter_and_the_refusals_that_it_takes(tmp_path: Path) -> None:
     ended = run("check", "kernels.py:flipped", *ONE, "--python", sys.executable, "--refuses", "ValueError", cwd=tmp_path)
-    (line,) = {line.strip() for line in ended.stdout.splitlines() if line.strip().startswith("convverify replay ")}
+    line = next(line.strip() for line in ended.stdout.splitlines() if line.strip().startswith("convverify replay "))
     assert line.endswith(f" --refuses ValueError --python {sys.executable}")
     assert run(*shlex.split(line)[1:], cwd=tmp_path).returncode == 1

@@ -89,8 +89,10 @@ def test_reading_past_a_guarded_operand_ends_the_process(before: int) -> None:
 def test_new_values_take_the_place_of_the_old_ones(case: Case) -> None:
     x, _ = case.operands(((0, 1, 2, 3), (0, 1, 2, 3)))
     with np.errstate(all="ignore"):
-        x.overwrite(x.values[::-1] * np.float32(2))
-    assert x.array.tobytes() == x.values.tobytes()
+        memory = x.with_values(x.values[::-1] * np.float32(2))
+    x.memory[...] = memory
+    assert memory.tobytes() == x.memory.tobytes()
+    x.becomes(memory)
     assert x.written() == ""
 
 

@@ -290,6 +290,8 @@ class Host:
     @property
     def pid(self) -> int:
         """The process that calls the kernel; 0 where there is none yet."""
+        if self._forks_now and not self._child:
+            self._pump(0.5)
         return self._child or (self._process.pid if self._process is not None and not self._forks_now else 0)
 
     @property

@@ -80,7 +80,6 @@ class Operand:
     at: int = 0
     start: int = 0
     owner: tuple[int, ...] | None = None
-    buffer: Any = None
     fences: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
