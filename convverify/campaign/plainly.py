@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from convverify.operands.case import Case
 from convverify.operands.layouts import PLAIN
 
 CASES = 20
+_OURS = ("CONVVERIFY", "TF_CPP")  # what a harness sets and a user's shell does not
 _START = 30.0  # seconds to start an interpreter and to import a kernel, on a busy machine
 _LARGEST = 1 << 20  # multiply-adds of a case
 
@@ -119,24 +121,24 @@ def _imports(place: Place) -> str:
 
 def _run(python: str, folder: Path, seconds: float) -> tuple[int | None, str]:
     """Run the script; return its exit status (None where it did not end), and its last words in brackets."""
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     if python == sys.executable:
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            [python, str(folder / "run.py")],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        # A shell that is told what to do as at a prompt: the script's parent and its standard input say nothing of who judges.
+        process = subprocess.Popen(["sh"], env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True)
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.write(f"{shlex.quote(python)} {shlex.quote(str(folder / 'run.py'))}; exit $?\n".encode())
+            process.stdin.flush()
         try:
             status: int | None = process.wait(seconds)
         except subprocess.TimeoutExpired:
             status = None
         finally:
             kill(process)
+            with contextlib.suppress(OSError):
+                process.stdin.close()
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)  # what it has left behind
     lines = [line.strip() for line in (folder / "output").read_bytes()[-4096:].decode("utf-8", "replace").splitlines() if line.strip()]
