@@ -148,12 +148,18 @@ def main(descriptor: int) -> None:
     statistics = Statistics()
 
     def take(shard: int) -> bool:
-        link.send(Progress(statistics))
-        link.send(shard)
-        return bool(link.recv())
+        emit(Progress(statistics))
+        try:
+            link.send(shard)
+            return bool(link.recv())
+        except (OSError, EOFError):
+            raise SystemExit from None
 
     def emit(event: Event) -> None:
-        link.send(event)
+        try:
+            link.send(event)
+        except OSError:  # whoever has started this judge is gone
+            raise SystemExit from None
 
     host = host_of(target, options)
     try:

@@ -147,7 +147,12 @@ class Runner:
                 copied = self._copy(array, said["out"], said["room"])
             except BaseException as error:
                 return {"error": told(error)}, None
-            return {"type": _name_of(type(raw)), "shape": array.shape, "dtype": array.dtype.name, "copied": copied}, (raw, array)
+            return {
+                "type": _name_of(type(raw)),
+                "shape": array.shape,
+                "dtype": array.dtype.name if array.dtype.isnative else array.dtype.str,
+                "copied": copied,
+            }, (raw, array)
 
         def show(outcome: dict[str, Any]) -> None:
             mapping.append_record(self._place[0] % 2, json.dumps(outcome | {"seconds": 0.0}).encode())
@@ -203,7 +208,7 @@ class Runner:
         seconds = perf_counter() - start
         outcome: dict[str, Any] = {"type": _name_of(type(raw)), "seconds": seconds}
         if array is not None:
-            outcome |= {"shape": array.shape, "dtype": array.dtype.name, "copied": copied}
+            outcome |= {"shape": array.shape, "dtype": array.dtype.name if array.dtype.isnative else array.dtype.str, "copied": copied}
         return outcome, array
 
     def _count(self) -> None:

@@ -39,6 +39,7 @@ def main(text: str) -> None:
     os.close(said["descriptor"])
     control = _Control(socket.socket(fileno=said["socket"]))
     threads = _threads()
+    limits.restrict(said["judge"])  # before the user's module runs
     try:
         function = load(said["place"], said["attribute"])
         if said["prepare"]:
