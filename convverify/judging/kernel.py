@@ -142,6 +142,10 @@ def kernel_of(
     keywords, fixed = _signature(described, name)
     own = attributes.get("domain")
     if described.get("where") and isinstance(own, Mapping):
+        if where is None and function is None:
+            raise ValueError(
+                "its domain's where can be asked in its own process alone so far: use --no-isolation, or fields in place of where"
+            )
         own = dict(own) | {"where": where if where is not None else _where_of(function)}
     declared = Domain.of(own).intersect(Domain.of(domain))
     return Kernel(
