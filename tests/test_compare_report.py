@@ -93,7 +93,7 @@ def test_a_time_that_is_refused_known_roughly_or_remarkable_is_marked() -> None:
     assert re.search(r"^  my_convolution ! +~2.00 us +10% ", shown, re.MULTILINE)
     assert "\n    it used 3.9 processors, where it was given 2\n" in shown
     assert re.search(r"^  loops +REFUSED  impossible: 200% of the speed$", shown, re.MULTILINE)
-    assert "~      no more than an empty call, which is taken off, or its spread: known roughly" in shown
+    assert "~      no more than an empty call, which is taken off, or its spread" in shown
     assert replace(found, rows=(row,), licences=found.licences[:1]).exit_status == 3
 
 
