@@ -93,8 +93,15 @@ def test_a_time_that_is_refused_known_roughly_or_remarkable_is_marked() -> None:
     assert re.search(r"^  my_convolution ! +~2.00 us +10% ", shown, re.MULTILINE)
     assert "\n    it used 3.9 processors, where it was given 2\n" in shown
     assert re.search(r"^  loops +REFUSED  impossible: 200% of the speed$", shown, re.MULTILINE)
-    assert "~      less than an empty call, which is taken off: known roughly" in shown
+    assert "~      no more than an empty call, which is taken off, or its spread" in shown
     assert replace(found, rows=(row,), licences=found.licences[:1]).exit_status == 3
+
+
+def test_a_time_is_known_roughly_where_it_is_less_than_the_empty_call_or_than_its_spread() -> None:
+    assert measurement(MINE, BIG, 2e-6, empty=Spread(3e-6, 3e-6, 3e-6)).is_rough
+    assert measurement(MINE, BIG, 2e-6, empty=Spread(1e-6, 1e-6, 4e-6)).is_rough
+    assert not measurement(MINE, BIG, 2e-6, empty=Spread(1e-6, 1e-6, 2e-6)).is_rough
+    assert not measurement(MINE, BIG, 2e-6).is_rough
 
 
 def test_an_interruption_is_said() -> None:

@@ -28,7 +28,7 @@ from convverify.targets import Located, TargetError
 _NOISY = 0.2  # distance of the quartiles as a fraction of the median
 _MORE_PROCESSORS = 1.3  # times as many as allowed: a kernel does not keep to its threads
 _BEFORE = 0.05  # share of a time that is mentioned where it was used before the clock started
-_KEPT = 1 << 20  # bytes that are worth a remark
+_KEPT = 16 << 20  # bytes that are worth a remark
 _PATIENCE = 60.0  # seconds for one call, besides what a problem may take
 _EMPTY = "an empty call"
 

@@ -76,7 +76,9 @@ class Contender:
         self.host.ready(float("inf"))
         located = self.located
         try:
-            self._kernel = kernel_of(self.host.described, located.name, data_format=located.data_format, accuracy=located.accuracy)
+            self._kernel = kernel_of(
+                self.host.described, located.name, data_format=located.data_format, accuracy=located.accuracy, domain=located.domain
+            )
         except (TypeError, ValueError) as error:
             raise type(error)(f"target {located.name!r}: {error}") from None
         self.tree.halt()

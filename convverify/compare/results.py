@@ -42,8 +42,8 @@ class Measurement:
 
     @property
     def is_rough(self) -> bool:
-        """Whether more was taken off than is left: then the time is known roughly."""
-        return self.empty is not None and self.seconds.median < self.empty.median
+        """Whether more was taken off than is left, or than its own spread: then the time is known roughly."""
+        return self.empty is not None and self.seconds.median <= max(self.empty.median, self.empty.high - self.empty.low)
 
     def is_extrapolated(self, item: Item) -> bool:
         """Return whether a smaller problem was timed."""

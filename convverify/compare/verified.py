@@ -146,7 +146,7 @@ class ItemJudge:
         """Return what a kernel got right, what refutes it, or why it does not support the item."""
         item, kernel = self.item, contender.kernel
         if not kernel.explores(item.problem):
-            return "its signature does not declare what the problem needs"
+            return "it is none of the problems that the kernel's signature and domain declare"
         try:
             problem = affordable_problem(contender, item.problem, self.options)
         except TurnFailed as failed:

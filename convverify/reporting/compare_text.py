@@ -25,7 +25,7 @@ _LEGEND = (
     "error  worst of an element, as a fraction of its bound",
     "differs  norm of the difference to the reference's result",
     "MiB    peak memory of a call besides operands and result",
-    "~      less than an empty call, which is taken off: known roughly",
+    "~      no more than an empty call, which is taken off, or its spread",
 )
 
 
