@@ -126,11 +126,12 @@ class Confirmation:
         if what.history or what.case.calls > 1 or what.property in _REMEMBERING:
             return ()  # the fault is not in the values of a single call
         cases = {Case.parse(line) for line in same} | {what.case}
-        small = [case for case in cases if case.stage != "rounding" and _small(case.problem)]
+        small = [case for case in cases if _small(case.problem)]
+        small = [case for case in small if case.stage != "rounding"] or small
         if len(small) < _ENOUGH:  # other values on the same problems, which the prober leaves out where they do not fail
             small += [case.with_(seed=case.seed + step) for case in small if case.style != "given" for step in (1, 2, 3)]
         lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
-        return diagnose(self.prober.outputs(lines), without=self.options.target) if lines else ()
+        return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=self.prober.session.kernel.axes) if lines else ()
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""

@@ -20,7 +20,7 @@ from convverify.operands.case import Case
 
 __all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hypotheses"]
 
-_BUSY = 5  # how much longer than the time to spend a diagnosis may last
+_BUSY = 4  # how much longer than the time to spend a diagnosis may last
 _TIED, _SHOWN = 40, 2
 _ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without more ado
 _BY_NORM = (
@@ -35,7 +35,7 @@ for _module in ("geometry", "padding", "orders", "channels", "numbers"):  # the 
 def diagnose(
     failures: Iterable[tuple[Case, Floats]],
     *,
-    seconds: float = 1.5,
+    seconds: float = 2.5,
     without: str = "",
     ask: Ask | None = None,
     axes: AxesOfBoth = NHWC_HWIO,

@@ -47,7 +47,11 @@ class Evidence:
 
     def shows_shape(self, candidate: Candidate) -> bool:
         """Return whether a candidate, which consists of changes, explains the shape of this result."""
-        scene = self._after(candidate.changes) or self.scene
+        try:
+            with np.errstate(all="ignore"):
+                scene = self._after(candidate.changes) or self.scene
+        except Exception:  # as below
+            return False
         return scene.shape == self.actual.shape
 
     def _ask(self, candidate: Candidate, shape: tuple[int, ...] | None) -> Floats | None:
