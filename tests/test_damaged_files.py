@@ -155,7 +155,7 @@ def test_a_line_is_a_domain_or_a_sentence(line: str) -> None:
     if domain is not None:
         assert Domain.of(str(domain)) == domain
         restricted = domain.restrict(Problem(2, 9, 7, 4, 3, 2, 8, strides=(2, 1), groups=2))
-        assert isinstance(domain.admits(restricted), bool)
+        assert restricted is None or isinstance(domain.admits(restricted), bool)
 
 
 @SHORT

@@ -128,7 +128,8 @@ def _options(target: str, values: dict[str, Any]) -> Options:
     chosen["data_format"] = chosen["data_format"].upper() if chosen.get("data_format") else None
     try:
         options = make_options(target, chosen)
-        _check_size(Domain.of(options.domain).restrict(Problem()))
+        if (narrowest := Domain.of(options.domain).restrict(Problem())) is not None:
+            _check_size(narrowest)
         for line in options.problems:
             _check_size(Problem.parse(line))
         if options.suite:  # of which single layers may be left out
