@@ -19,6 +19,7 @@ from convverify.cli import check
 from convverify.cli.configuration import defaults, find
 from convverify.generation import corpus
 from convverify.operands.case import Case
+from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
 from convverify.problems.size import too_large
 from convverify.problems.suites import load_suite
@@ -39,7 +40,7 @@ def traced() -> Iterator[None]:
     tracemalloc.stop()
 
 
-def value_or_sentence(read: Callable[[], Any], error: type[Exception] = ValueError) -> Any:
+def value_or_sentence(read: Callable[[], Any], error: type[Exception] | tuple[type[Exception], ...] = ValueError) -> Any:
     """Return what is read, or None where the reader says in one sentence why not; anything else fails."""
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
@@ -143,6 +144,20 @@ def test_a_line_is_a_case_or_a_sentence(line: str) -> None:
         assert Case.parse(str(case)) == case
 
 
+FIELDS = ("strides=", "kernel=", "channels=", "dtypes=", "padding=", "pads=", "image=", "batch=", "groups=", "degenerate=", "where=")
+MEANT = ("equal", "square", "8n", "8n+3", "1..", "..7", "8n:8..64", "3x3", "any", "odd", "depthwise", "SAME", "yes", "apart", ",", " ", "x")
+DOMAINS = st.lists(st.sampled_from((*FIELDS, *MEANT, *TEXTS)), max_size=8).map("".join)
+
+
+@given(line=DOMAINS)
+def test_a_line_is_a_domain_or_a_sentence(line: str) -> None:
+    domain = value_or_sentence(lambda: Domain.of(line), (TypeError, ValueError))
+    if domain is not None:
+        assert Domain.of(str(domain)) == domain
+        restricted = domain.restrict(Problem(2, 9, 7, 4, 3, 2, 8, strides=(2, 1), groups=2))
+        assert restricted is None or isinstance(domain.admits(restricted), bool)
+
+
 @SHORT
 @given(lines=st.lists(st.one_of(LINES, WHOLE_LINES, st.just('ic3ih8oc4kh3n"a*3"')), max_size=4).map("\n".join))
 def test_a_file_of_lines_is_a_suite_or_a_sentence(lines: str, tmp_path: Path) -> None:
@@ -181,7 +196,7 @@ OPTIONS = [name.lstrip("-") for option in check.params for name in option.opts i
 LITERALS = (
     "1", "-1", "0", "1.5", "inf", "nan", "-inf", "1e400", "true", "[]", "{}", '["a"]', '[["a"]]', "[1]", '"exact"', '"a\\u0000b"', '"auto"',
     '["a\\u0000b"]', '"NCHW"', "1979-05-27", "[" * 400 + "]" * 400, "[" * 50_000, "9" * 400, "9" * 5000, '"1"', '"٣"',
-    "0x10", "'x' # y", "",
+    "0x10", "'x' # y", '"channels=8n"', "{ channels = [8, 16], strides = 'equal' }", "{ channels = 1e400 }", "{ kernel = [[[]]] }", "",
 )  # fmt: skip
 
 

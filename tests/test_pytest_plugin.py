@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -227,6 +228,12 @@ def test_a_seed_of_our_own_comes_before_that_of_hypothesis(pytester: pytest.Pyte
     )
 
 
+def test_a_seed_of_hypothesis_of_any_length_is_one_of_ours(pytester: pytest.Pytester) -> None:
+    seeds = [options.given(pytester.parseconfigure("--hypothesis-seed", text))["seed"] for text in ("1" + "0" * 400, "1_0", "٣", "-7")]
+    assert all(0 <= seed < 2**64 for seed in seeds)
+    assert (seeds[1] == 10, seeds[3]) == (False, 7)
+
+
 def test_without_options_those_of_verify_hold(pytester: pytest.Pytester) -> None:
     assert campaigns.plan(pytester.parseconfigure(), "loops", {}).options == Options("loops")
 
@@ -278,6 +285,44 @@ def test_a_missing_file_of_expected_failures_is_told(pytester: pytest.Pytester) 
     result = run(pytester, "def test_other(): ...\n", "--convverify-xfail", "none.txt")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --convverify-xfail: file *none.txt* cannot be read: *"])
+
+
+def test_a_pipe_is_no_list_of_expected_failures(pytester: pytest.Pytester) -> None:
+    os.mkfifo(pytester.path / "known")
+    result = run(pytester, "def test_other(): ...\n", "--convverify-xfail", "known")
+    result.stderr.fnmatch_lines(["ERROR: --convverify-xfail: file '*known' is no regular file"])
+
+
+# Names that are more than names elsewhere.
+
+
+def test_what_reads_like_an_emoji_or_a_command_is_shown_as_typed(pytester: pytest.Pytester) -> None:
+    (pytester.path / "a:key:b.py").write_text(KERNELS + "\ndef says(x, w):\n    raise KeyError('c:fire:d ##[add-mask]x')\n")
+    tests = f"def test_says():\n    verify_convolution('a:key:b.py:says', {FAST})\n"
+    text = run(pytester, tests, "--convverify-stats").stdout.str()
+    assert "completes: the kernel raised KeyError: 'c:fire:d #\\x23[add-mask]x'" in text
+    assert "REFUTED  a:key:b.py:says: " in text
+    assert "🔑" not in text
+
+
+ESCAPE = "\x1b[31mred.py"
+
+
+def test_a_file_name_steers_no_terminal(pytester: pytest.Pytester) -> None:
+    (pytester.path / ESCAPE).write_text(KERNELS)
+    (pytester.path / "list\x1b[31m").write_text("kernels:right beauty  # no property\n")
+    target = ("--convverify", f"{ESCAPE}:flipped", "--convverify-reference", "exact", "--convverify-problem", "x=1x3x4x2 w=2x2x2x3")
+    named = run(pytester, "", *target, "-v", "--convverify-stats", "--color", "no")
+    assert named.parseoutcomes()["failed"]
+    wrong = [
+        run(pytester, "", *target, "--convverify-xfail", "list\x1b[31m"),
+        run(pytester, "", *target, "--convverify-layout", "\x1b[31m"),
+        run(pytester, "", "--convverify", f"absent{ESCAPE}:flipped", "--color", "no"),
+    ]
+    assert all(result.ret for result in wrong)
+    for result in (named, *wrong):
+        assert "x1b[31m" in result.stdout.str() + result.stderr.str()
+        assert "\x1b" not in result.stdout.str() + result.stderr.str()
 
 
 def test_statistics_are_shown_once_for_each_kernel(pytester: pytest.Pytester) -> None:

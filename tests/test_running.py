@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 from reports import report
 
-from convverify.campaign.events import Found, Listener, Progress, Started
+from convverify.campaign.events import Found, Listener, Progress, Started, Warned
 from convverify.campaign.options import Options
 from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, REFUTED, VERIFIED, Report
 from convverify.campaign.statistics import Statistics
@@ -200,6 +200,26 @@ def test_a_problem_that_this_machine_cannot_hold_is_wrong_usage(problem: str, to
         err = capsys.readouterr().err
         assert told in err
         assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["batch=999999999999999", "channels=999999999n+999999999", "kernel=999999999", "image=999999999"])
+def test_a_domain_of_which_nothing_fits_is_wrong_usage(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended("check", "matmul", "--reference", "exact", "--domain", line) == 2
+    err = capsys.readouterr().err
+    assert " of memory, and this machine has " in err
+    assert err.count("\n") == 1
+
+
+def test_what_a_campaign_warned_of_and_found_apart_is_not_lost(check: Callable[..., int]) -> None:
+    def campaign(listener: Listener) -> Report:
+        listener(Warned("something is odd"))
+        listener(Found(CASE, "shape", "it is wrong", apart=True))
+        raise KeyError("x")
+
+    assert check(campaign) == 4
+    (made,) = written()
+    assert (made["warnings"], made["counterexamples"]) == (["something is odd"], [])
+    assert [found["property"] for found in made["degenerate"]] == ["shape"]
 
 
 def test_a_suite_of_which_nothing_fits_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from convverify.campaign.events import Event, Found, Listener, Progress, ReferenceWrong, Started
+from convverify.campaign.events import Event, Found, Listener, Progress, ReferenceWrong, Started, Warned
 from convverify.campaign.options import Options
 from convverify.campaign.report import Counterexample, Report
 from convverify.campaign.statistics import Statistics
@@ -22,7 +22,9 @@ class Heard:
         self._begun = time.perf_counter()
         self._statistics: dict[int, Statistics] = {}
         self._found: dict[str, Found] = {}
+        self._apart: dict[str, Found] = {}
         self._faults: list[ReferenceWrong] = []
+        self._warnings: dict[str, None] = {}
         self._started: Started | None = None
 
     def __call__(self, event: Event) -> None:
@@ -30,11 +32,13 @@ class Heard:
         if isinstance(event, Progress):
             self._statistics[event.worker] = event.statistics
         elif isinstance(event, Found):
-            self._found.setdefault(event.property, event)
+            (self._apart if event.apart else self._found).setdefault(event.property, event)
         elif isinstance(event, ReferenceWrong):
             self._faults.append(event)
         elif isinstance(event, Started):
             self._started = self._started or event
+        elif isinstance(event, Warned):
+            self._warnings[event.sentence] = None
         if self.listener is not None:
             self.listener(event)
 
@@ -49,5 +53,5 @@ class Heard:
         ]
         return Report(
             verdict, self.options, total, tuple(examples), tuple(self._faults), self._started, sentence,
-            time.perf_counter() - self._begun, environment=environment(),
+            time.perf_counter() - self._begun, tuple(self._warnings), environment=environment(), degenerate=tuple(self._apart.values()),
         )  # fmt: skip

@@ -21,6 +21,7 @@ from convverify.cli import interruption
 from convverify.cli.failures import told_failure
 from convverify.cli.listening import Heard
 from convverify.generation import corpus
+from convverify.problems.domain import Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES
 from convverify.problems.problem import Problem
 from convverify.problems.size import bytes_needed, too_large
@@ -127,6 +128,8 @@ def _options(target: str, values: dict[str, Any]) -> Options:
     chosen["data_format"] = chosen["data_format"].upper() if chosen.get("data_format") else None
     try:
         options = make_options(target, chosen)
+        if (narrowest := Domain.of(options.domain).restrict(Problem())) is not None:
+            _check_size(narrowest)
         for line in options.problems:
             _check_size(Problem.parse(line))
         if options.suite:  # of which single layers may be left out

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_FORM = re.compile(r"(?:(\d{0,9})n(?:\+(\d{1,9}))?)?(:)?(?:(\d{0,15})\.\.(\d{0,15}))?")
+_FORM = re.compile(r"(?:([0-9]{0,9})n(?:\+([0-9]{1,9}))?)?(:)?(?:([0-9]{0,15})\.\.([0-9]{0,15}))?")
 _WORDS = {"any": "", "odd": "2n+1", "even": "2n"}
 RELATIONS = {"any": "", "equal": "equal", "square": "equal", "symmetric": "symmetric"}
 
@@ -50,7 +50,7 @@ class Integers:
     @classmethod
     def _parse(cls, name: str, text: str) -> Integers:
         words = text.replace(" ", "").split(",")
-        if all(re.fullmatch(r"\d{1,15}", word) for word in words):
+        if all(re.fullmatch(r"[0-9]{1,15}", word) for word in words):
             return cls._listed(name, [int(word) for word in words])
         word, colon, rest = words[0].partition(":")
         match = _FORM.fullmatch(_WORDS.get(word, word) + colon + rest) if len(words) == 1 else None
@@ -297,7 +297,7 @@ def _parts(value: Any) -> list[Any]:
 def _tuple(name: str, part: Any, count: int) -> tuple[int, ...] | None:
     """Return the tuple that a part of a list stands for; None where it is not one: a range, multiples, a word."""
     if isinstance(part, str):
-        if not re.fullmatch(r"\d{1,15}(x\d{1,15})*", part):
+        if not re.fullmatch(r"[0-9]{1,15}(x[0-9]{1,15})*", part):
             return None
         flat = tuple(int(word) for word in part.split("x"))
     elif isinstance(part, range | Integers):
