@@ -358,7 +358,7 @@ def processes_of(process: subprocess.Popen[str], word: str) -> list[psutil.Proce
 @pytest.mark.parametrize(
     ("killed", "words", "told"),
     [
-        ("kernel_host", ("kernels.py:slow", *QUICK), "the kernel's process ended once (the process was ended by SIGKILL), and not again"),
+        ("kernel_host", ("kernels.py:right", *MORE), "the kernel's process ended once (the process was ended by SIGKILL), and not again"),
         ("campaign.judges", ("kernels.py:right", *MORE, "--workers", "2"), "a process of the campaign was ended from outside"),
     ],
 )

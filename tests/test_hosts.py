@@ -353,6 +353,14 @@ def test_a_kernel_is_not_blamed_for_a_death_from_outside(folder: Path, number: s
     assert not list(folder.glob(".convverify/**/*.json"))
 
 
+def test_what_was_on_the_way_when_a_host_ended_is_tried_again(folder: Path) -> None:
+    undisturbed, report = verified("right", timeout=20.0), verified("dies_once", timeout=20.0)
+    assert (folder / "died").exists()
+    assert report.verdict == VERIFIED, str(report)
+    assert report.statistics.deaths == 1
+    assert (report.statistics.cases, report.statistics.results) == (undisturbed.statistics.cases, undisturbed.statistics.results)
+
+
 # The parts.
 
 

@@ -257,6 +257,21 @@ def test_a_wrong_kernel_is_refuted_by_the_most_telling_property() -> None:
         assert finding.property == name
 
 
+def test_a_judgement_calls_nothing_and_is_the_same_each_time() -> None:
+    calls: list[Any] = []
+
+    def counts(x: Any, w: Any) -> Any:
+        calls.append(x.shape)
+        return right(x, w) + (len(calls) == 2)
+
+    trial = trial_of(counts, PLAIN)
+    before = len(calls)
+    first = judge(trial)
+    assert judge(trial)[0] == first[0]
+    assert first[1] is not None
+    assert len(calls) == before > 10
+
+
 def test_a_fault_of_a_layout_is_told_as_such() -> None:
     _, finding = judge(trial_of(takes_memory_for_contiguous, "x=1x3x4x2 w=2x2x2x3 values=integers layouts=fortran,contiguous seed=8"))
     assert finding is not None

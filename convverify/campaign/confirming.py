@@ -131,7 +131,10 @@ class Confirmation:
         if len(small) < _ENOUGH:  # other values on the same problems, which the prober leaves out where they do not fail
             small += [case.with_(seed=case.seed + step) for case in small if case.style != "given" for step in (1, 2, 3)]
         lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
-        return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=self.prober.session.kernel.axes) if lines else ()
+        if not lines:
+            return ()
+        axes = self.prober.session.kernel.axes
+        return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=axes)
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""

@@ -99,7 +99,7 @@ class Prober:
         return 0
 
     def output(self, case: Case) -> Floats | None:
-        """Return the kernel's result (float64, NHWC) on a case, right or wrong; None where it has none, or the case is outside its domain."""
+        """Return the kernel's result (float64, NHWC) on a case, right or wrong; None without one, or outside its domain."""
         if not self.session.kernel.explores(case.problem):
             return None
         if self.session.dead:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.kernels import problem_of
+from convverify.problems.posing import problem_of
 
 Array = npt.NDArray[Any]
 _results: dict[Any, Array] = {}

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from convverify.kernels import problem_of
+from convverify.problems.posing import problem_of
 from convverify.problems.problem import Pads, Pair, Problem
 
 Array: TypeAlias = npt.NDArray[Any]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from convverify.kernels import problem_of
 from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of
+from convverify.problems.posing import problem_of
 from convverify.problems.problem import Problem
 
 

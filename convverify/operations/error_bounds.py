@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from convverify.operations.forward import convolve
 from convverify.problems.dtypes import FORMATS, format_of
+from convverify.problems.posing import problem_of
 from convverify.problems.problem import Problem
 
 Floats = npt.NDArray[np.float64]
@@ -82,8 +83,6 @@ def assert_within_bound(
 
     Raises AssertionError naming the worst element, and the errors of `conv2d_loops` where the arguments do not fit.
     """
-    from convverify.kernels import problem_of
-
     problem = problem_of(x, w, strides, padding, dilations, groups)
     format_of(x.dtype)
     x64, w64 = x.astype(np.float64), w.astype(np.float64)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.kernels import problem_of
 from convverify.operations.forward import Floats, convolve, gather_windows
+from convverify.problems.posing import problem_of
 from convverify.references import references
 
 __all__ = ["conv2d", "convolve", "gather_windows"]  # snippets that were printed earlier import `convolve` from here

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convverify.kernels import problem_of
+from convverify.problems.posing import problem_of
 from convverify.problems.problem import Problem
 from convverify.references import references
 from convverify.references._packages import load_package

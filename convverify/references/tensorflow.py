@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from convverify.kernels import problem_of
 from convverify.operations.forward import tensorflow_refuses
+from convverify.problems.posing import problem_of
 from convverify.references import references
 from convverify.references._packages import stderr_kept_back
 
