@@ -17,10 +17,14 @@ from convverify.targets import Located
 MIB = 1 << 20
 LARGE = Problem.parse("x=1x4096x64x8 w=1x1x8x8")  # its operands' 8 MiB and its result's 8 MiB are not counted
 GREEDY = """
+import mmap
 import os
+import tempfile
 import time
 import numpy as np
+from numpy._core import _multiarray_umath
 
+CODE = _multiarray_umath.__file__
 kept = []
 
 
@@ -53,8 +57,27 @@ def hides_in_a_file(x, w):
     descriptor = os.memfd_create("work")
     for _ in range(32):
         os.write(descriptor, bytes(1 << 20))
+    time.sleep(0.01)
     os.close(descriptor)
     return y
+
+
+def hides_in_a_mapped_file(x, w):
+    y = convolve(x, w)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(32 << 20)
+        work = mmap.mmap(file.fileno(), 32 << 20)
+    if x.shape[1] > 8:
+        np.frombuffer(work, np.uint8)[:] = 1
+    time.sleep(0.01)
+    return y
+
+
+def reads_a_file(x, w):
+    with open(CODE, "rb") as file:
+        kept.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+    np.frombuffer(kept[-1], np.uint8).sum()
+    return convolve(x, w)
 
 
 def hides_in_a_child(x, w):
@@ -103,7 +126,7 @@ def peak(tmp_path: Path) -> Iterator[Callable[[str, Problem], Peak | None]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proc(5) says what a process holds")
-@pytest.mark.parametrize("name", ["takes", "takes_unless_all_are_ones", "keeps", "hides_in_a_file"])
+@pytest.mark.parametrize("name", ["takes", "takes_unless_all_are_ones", "keeps", "hides_in_a_file", "hides_in_a_mapped_file"])
 def test_what_a_call_takes_is_seen_wherever_it_is(peak: Callable[[str, Problem], Peak | None], name: str) -> None:
     for _ in range(2):
         found = peak(name, LARGE)
@@ -113,10 +136,15 @@ def test_what_a_call_takes_is_seen_wherever_it_is(peak: Callable[[str, Problem],
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proc(5) says what a process holds")
-def test_a_call_that_takes_nothing_needs_nothing_and_one_that_dies_has_no_figure(peak: Callable[[str, Problem], Peak | None]) -> None:
-    found = peak("convolve", LARGE)
+@pytest.mark.parametrize("name", ["convolve", "reads_a_file"])
+def test_a_call_that_takes_nothing_needs_nothing(peak: Callable[[str, Problem], Peak | None], name: str) -> None:
+    found = peak(name, LARGE)
     assert found is not None
     assert found.bytes < 2 * MIB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proc(5) says what a process holds")
+def test_a_call_that_dies_has_no_figure(peak: Callable[[str, Problem], Peak | None]) -> None:
     assert peak("dies", LARGE) is None
 
 

@@ -3,8 +3,9 @@
 The kernel has not been called before, and operands are random.  First it is called on a small problem: what it keeps from then on (what
 is imported, compiled and started, and buffers for later calls) counts.  Then it is called on the problem, and what its processes hold is
 read every millisecond, and their high-water mark at the end: resident memory, what its children do not share with it, and files that lie
-in memory.  Where a host is seen to hold more while it is timed, that counts.  What is allocated and never touched does not; it is exact to
-about a MiB.  Linux alone says all this.
+in memory or are written through a mapping.  Where a host is seen to hold more while it is timed, that counts.  What is allocated and never
+touched does not, nor do pages of files that are only read (the code of libraries, which a forked process maps when it first runs it); it is
+exact to about a MiB.  Linux alone says all this.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Scales:
 
     def __init__(self, host: Host) -> None:
         self._root, self._shared = host.root, host.file
-        self._known = descendants(host.root)
+        self._known = {pid: _status(pid).get("RssFile", 0) for pid in descendants(host.root)}
         self._doubts = dict[str, None]()
         for pid in self._known:
             with contextlib.suppress(OSError):
@@ -113,7 +114,11 @@ class Scales:
         known = others = 0
         for pid in descendants(self._root):
             if pid in self._known:
-                known += _sum(f"/proc/{pid}/status", field)
+                told = _status(pid)
+                files = told.get("RssFile", 0)
+                known += told.get(field, 0) - files
+                if files > self._known[pid] + _EXACT:  # it reads more code, or writes into a file
+                    known += _written_files(pid)
             else:
                 self._doubts["it started processes"] = None
                 others += _sum(f"/proc/{pid}/smaps_rollup", "Private_Clean", "Private_Dirty")
@@ -129,6 +134,27 @@ class Scales:
                     if os.readlink(entry.path).startswith(_IN_MEMORY) and status.st_ino != self._shared:
                         total += status.st_blocks * 512
         return total
+
+
+def _status(pid: int) -> dict[str, int]:
+    """Return what a process holds in memory by status in proc(5), in bytes; nothing where it is gone."""
+    with contextlib.suppress(OSError):
+        fields = (line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines())
+        return {name: int(rest.split()[0]) * 1024 for name, rest in fields if name in ("VmRSS", "VmHWM", "RssFile")}
+    return {}
+
+
+def _written_files(pid: int) -> int:
+    """Return the bytes in memory of files that a process may write through a shared mapping: smaps in proc(5)."""
+    total, written = 0, False
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            first, *rest = line.split(maxsplit=5)
+            if not first.endswith(":"):
+                written = rest[0][1:4:2] == "ws" and not rest[-1].startswith((*_IN_MEMORY, "/dev/zero", "/SYSV"))
+            elif written and first == "Rss:":
+                total += int(rest[0]) * 1024
+    return total
 
 
 def _sum(path: str, *fields: str) -> int:
