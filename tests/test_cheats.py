@@ -110,19 +110,7 @@ ALL = [entry for entry in cheats if CHECK in entry.traits["at"]]
 EVERY = 1 if os.environ.get("CONVVERIFY_CHEATS") == "all" else 5
 
 
-# Not stopped yet, as docs/cheats.md says: what tells a script of ours from a user's, or kills the judge from there.
-NOT_STOPPED = (
-    "right_in_scripts_called_run", "kills_the_judge_from_the_script", "kills_by_a_descriptor", "claims_memory_of_its_own",
-    "hides_its_memory_in_a_file", "returns_bytes_of_another_order",
-)  # fmt: skip
-
-
-def _parameter(entry: Entry) -> Any:
-    marks = [pytest.mark.xfail(reason="not stopped yet", strict=False)] if entry.name in NOT_STOPPED else []
-    return pytest.param(entry, id=entry.name, marks=marks)
-
-
-@pytest.mark.parametrize("entry", [_parameter(entry) for entry in ALL[::EVERY]])
+@pytest.mark.parametrize("entry", ALL[::EVERY], ids=lambda entry: entry.name)
 def test_a_cheat_is_not_verified_and_harms_nobody(entry: Entry, tmp_path: Path, mark: str) -> None:
     effort = MANY if entry.traits["kind"] in BIDING_THEIR_TIME else FEW
     done = run(CHECK, entry.name, "--seed", "0", *effort, *entry.traits.get("options", ()), cwd=tmp_path, mark=mark)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -19,17 +20,19 @@ HERE = f"import sys; sys.path.insert(0, {str(Path(limits.__file__).parent)!r}); 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has these means")
 filtered = pytest.mark.skipif(
-    sys.platform != "linux" or os.uname().machine not in limits._ARCHITECTURES, reason="a filter for this architecture is not written"
+    sys.platform != "linux" or os.uname().machine not in limits._CALLS, reason="a filter for this architecture is not written"
 )
 
 # A process that is restricted as a host is, with a process of its own beside it, and tries some things.
 RESTRICTED = """
 {here}
-import ctypes, json, os, signal, subprocess
+import ctypes, fcntl, json, os, signal, socket, subprocess
 
 judge = int(sys.argv[1])
-child = subprocess.Popen(["sleep", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+parent = limits.parents_of(judge)[0]
+pair = socket.socketpair()
 limits.restrict(judge)
+child = subprocess.Popen(["sleep", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -71,8 +74,25 @@ def test_no_signal_reaches_the_judge_its_group_or_everybody() -> None:
     found = outcomes(
         judge="os.kill(judge, 0)", group="os.killpg(os.getpgid(judge), 0)", everybody="os.kill(-1, 0)",
         thread="system('tgkill', judge, judge, 0)", descriptor="os.pidfd_open(judge)", queued="system('sigqueue', judge, 0, 0)",
+        parent="os.kill(parent, 0)", parents_group="os.killpg(parent, 0)", file="signal.pidfd_send_signal(os.open(f'/proc/{judge}', 0), 0)",
     )  # fmt: skip
     assert set(found.values()) == {EPERM}, found
+
+
+@filtered
+def test_no_descriptor_signals_the_judge_and_nothing_is_typed_for_the_user() -> None:
+    found = outcomes(
+        owner="fcntl.fcntl(pair[0], fcntl.F_SETOWN, judge)", kind="fcntl.fcntl(pair[0], 15, bytes(8))",
+        ioctl="fcntl.ioctl(pair[0], 0x8901, judge)", group="fcntl.ioctl(pair[0], 0x8902, judge)", typed="fcntl.ioctl(0, 0x5412, b'x')",
+    )  # fmt: skip
+    assert set(found.values()) == {EPERM}, found
+
+
+@filtered
+def test_programs_of_another_architecture_may_not_call_the_system() -> None:
+    assert limits._instructions(os.getpid())[:24] == struct.pack(
+        "=HBBIHBBIHBBI", 0x20, 0, 0, 4, 0x15, 1, 0, limits._CALLS[os.uname().machine].architecture, 0x06, 0, 0, 0x00050001
+    )
 
 
 @filtered
@@ -90,7 +110,8 @@ def test_ordinary_calls_are_let_through() -> None:
         itself="os.kill(os.getpid(), 0)", child="os.kill(child.pid, 0)", own_group="os.killpg(0, 0)", wakes="os.kill(child.pid, 18)",
         file="os.close(os.open('/dev/null', os.O_RDWR))", process="subprocess.run(['true'], check=True)", pipe="os.pipe()",
         fork="os.waitpid(os.fork() or os._exit(0), 0)", memory="ctypes.create_string_buffer(1 << 20)", clock="system('sched_yield')",
-        descriptor="os.pidfd_open(child.pid)", directory="os.listdir('.')",
+        descriptor="os.pidfd_open(child.pid)", directory="os.listdir('.')", flags="fcntl.fcntl(pair[0], fcntl.F_GETFL)",
+        size="fcntl.ioctl(pair[0], 0x5421, bytes(4))",
     )  # fmt: skip
     assert set(found.values()) == {0}, found
 

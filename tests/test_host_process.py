@@ -14,7 +14,8 @@ import psutil
 import pytest
 from trials import PATIENCE, hosted
 
-from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, Host, Place, _Tail, kill, private_mebibytes
+from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, Host, Place, _Tail, kill
+from convverify.host.weighing import mebibytes_of
 from convverify.judging.trial import Trial
 from convverify.operands.case import Case
 
@@ -249,7 +250,7 @@ def test_a_process_is_killed_with_what_it_has_started() -> None:
         kill(process)
         assert process.returncode == -signal.SIGKILL
     child.wait(timeout=PATIENCE)
-    assert private_mebibytes(child.pid) == 0.0
+    assert mebibytes_of(child.pid) == 0.0
     kill(process)  # once more is no error
 
 
@@ -260,6 +261,6 @@ def test_memory_is_measured_without_what_is_shared(folder: Path) -> None:
         for _ in range(2):
             session.submit([Trial(session.kernel, SMALL)], ())
             assert session.collect().death is None
-            now = private_mebibytes(session.host.pid)
+            now = mebibytes_of(session.host.pid, but=session.host.file)
             assert before is None or 56 <= now - before <= 80  # one array of 64 MiB
             before = now

@@ -11,7 +11,6 @@ exact to about a MiB.  Linux alone says all this.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +22,13 @@ from convverify.compare.reduction import reduced
 from convverify.compare.turns import TurnFailed, Turns
 from convverify.host.process import Host
 from convverify.host.standing import descendants
+from convverify.host.weighing import files_in_memory, status_of
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
 _SMALL = 1 << 12  # multiply-adds
 _EXACT = 1 << 20  # bytes to which the system's figures are exact
-_IN_MEMORY = ("/memfd:", "/dev/shm/")  # where files lie in memory, as links in /proc/PID/fd tell
+_NOT_ON_DISK = ("/memfd:", "/dev/shm/", "/dev/zero", "/SYSV")  # mappings that are memory, not files, as smaps names them
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Scales:
 
     def __init__(self, host: Host) -> None:
         self._root, self._shared = host.root, host.file
-        self._known = {pid: _status(pid).get("RssFile", 0) for pid in descendants(host.root)}
+        self._known = {pid: status_of(pid, "RssFile").get("RssFile", 0) for pid in descendants(host.root)}
         self._doubts = dict[str, None]()
         for pid in self._known:
             with contextlib.suppress(OSError):
@@ -114,7 +114,7 @@ class Scales:
         known = others = 0
         for pid in descendants(self._root):
             if pid in self._known:
-                told = _status(pid)
+                told = status_of(pid, field, "RssFile")
                 files = told.get("RssFile", 0)
                 known += told.get(field, 0) - files
                 if files > self._known[pid] + _EXACT:  # it reads more code, or writes into a file
@@ -122,26 +122,8 @@ class Scales:
             else:
                 self._doubts["it started processes"] = None
                 others += _sum(f"/proc/{pid}/smaps_rollup", "Private_Clean", "Private_Dirty")
-            others += self._files_in_memory(pid)
+            others += files_in_memory(pid, but=self._shared)
         return known, others
-
-    def _files_in_memory(self, pid: int) -> int:
-        total = 0
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    status = os.stat(entry.path)
-                    if os.readlink(entry.path).startswith(_IN_MEMORY) and status.st_ino != self._shared:
-                        total += status.st_blocks * 512
-        return total
-
-
-def _status(pid: int) -> dict[str, int]:
-    """Return what a process holds in memory by status in proc(5), in bytes; nothing where it is gone."""
-    with contextlib.suppress(OSError):
-        fields = (line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines())
-        return {name: int(rest.split()[0]) * 1024 for name, rest in fields if name in ("VmRSS", "VmHWM", "RssFile")}
-    return {}
 
 
 def _written_files(pid: int) -> int:
@@ -151,7 +133,7 @@ def _written_files(pid: int) -> int:
         for line in file:
             first, *rest = line.split(maxsplit=5)
             if not first.endswith(":"):
-                written = rest[0][1:4:2] == "ws" and not rest[-1].startswith((*_IN_MEMORY, "/dev/zero", "/SYSV"))
+                written = rest[0][1:4:2] == "ws" and not rest[-1].startswith(_NOT_ON_DISK)
             elif written and first == "Rss:":
                 total += int(rest[0]) * 1024
     return total

@@ -21,6 +21,7 @@ import numpy as np
 from .mapping import CALLING, PAGE, PREPARING, Mapping
 from .turns import take_turns
 
+_ndarray = np.ndarray
 _PLAIN = (list, tuple, dict, set, str, bytes, int, float, complex, type(None))
 _TEXT, _FRAMES, _BASES = 300, 8, 12
 _RETAINED = 256  # results of earlier calls at the most that are looked at again
@@ -277,12 +278,13 @@ def _argument(value: Any) -> Any:
 
 def _as_array(raw: Any) -> Any:
     """Return a result as an array, or None where it is nothing of the kind; raises what a conversion raises."""
-    if isinstance(raw, np.ndarray):
-        return raw
-    if isinstance(raw, _PLAIN):
-        return None
-    array = np.asarray(raw)
-    return None if array.dtype == object and array.ndim == 0 else array
+    if not issubclass(type(raw), _ndarray):
+        if isinstance(raw, _PLAIN):
+            return None
+        raw = np.asarray(raw)
+        if raw.dtype == object and raw.ndim == 0:
+            return None
+    return raw if type(raw) is _ndarray else _ndarray.view(raw, _ndarray)  # what it is, whatever its class says that it is
 
 
 def _bounds(array: Any) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import signal
 import struct
 import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _SET_PDEATHSIG, _SET_SECCOMP, _CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS, _SET_DUMPABLE, _GET_DUMPABLE = 1, 22, 24, 36, 38, 4, 3
 _CAP_SYS_PTRACE = 19
@@ -69,6 +70,20 @@ def kill_descendants() -> None:
                 os.waitpid(child, 0)
 
 
+def parents_of(pid: int) -> list[int]:
+    """Return the processes from which one descends, the nearest first; none where the system does not say."""
+    found: list[int] = []
+    try:
+        while pid > 1 and len(found) < 50:
+            with open(f"/proc/{pid}/stat") as file:
+                pid = int(file.read().rpartition(")")[2].split()[1])
+            if pid > 0:
+                found.append(pid)
+    except (OSError, ValueError, IndexError):
+        pass
+    return found
+
+
 def children_of(pid: int) -> list[int]:
     """Return the processes that a process has started and not buried; none where the system does not say."""
     found: list[int] = []
@@ -85,31 +100,58 @@ def children_of(pid: int) -> list[int]:
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ERRNO with EPERM
-# Audit architecture; what is never allowed: ptrace, process_vm_readv and _writev, pidfd_getfd; what names a process first: kill, tkill,
-# pidfd_open, rt_sigqueueinfo, tgkill, rt_tgsigqueueinfo, sched_setparam, _setscheduler, _setaffinity, _setattr, prlimit64; what names it
-# second: setpriority.
-_ARCHITECTURES = {
-    "x86_64": (0xC000003E, (101, 310, 311, 438), (62, 200, 434, 129, 234, 297, 142, 144, 203, 314, 302), (141,)),
-    "aarch64": (0xC00000B7, (117, 270, 271, 438), (129, 130, 434, 138, 131, 240, 118, 119, 122, 274, 261), (140,)),
+
+
+class _Calls(NamedTuple):
+    """System calls of an architecture, by its number for auditors: what is never allowed (ptrace, process_vm_readv and _writev,
+    pidfd_getfd, pidfd_send_signal); what names a process first (kill, tkill, pidfd_open, rt_sigqueueinfo, tgkill, rt_tgsigqueueinfo,
+    sched_setparam, _setscheduler, _setaffinity, _setattr, prlimit64, migrate_pages, move_pages); what names it second (setpriority,
+    ioprio_set); and what has commands, second (fcntl, ioctl)."""
+
+    architecture: int
+    never: tuple[int, ...]
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    commanded: tuple[int, ...]
+
+
+_CALLS = {
+    "x86_64": _Calls(
+        0xC000003E, (101, 310, 311, 438, 424), (62, 200, 434, 129, 234, 297, 142, 144, 203, 314, 302, 256, 279), (141, 251), (72, 16)
+    ),
+    "aarch64": _Calls(
+        0xC00000B7, (117, 270, 271, 438, 424), (129, 130, 434, 138, 131, 240, 118, 119, 122, 274, 261, 238, 239), (140, 30), (25, 29)
+    ),
 }
+# Whom a descriptor signals: F_SETOWN, F_SETOWN_EX, FIOSETOWN, SIOCSPGRP; what a terminal reads as if it had been typed: TIOCSTI.
+_COMMANDS = (8, 15, 0x8901, 0x8902, 0x5412)
+_LANDLOCK_CREATE, _LANDLOCK_RESTRICT, _SCOPE_SIGNAL = 444, 446, 2  # landlock(7): the same numbers on all architectures
 
 
 def _instructions(judge: int) -> bytes:
-    """Return the filter: no tracing, no signal to every process, none to the judge or its group, and nothing that slows the judge down."""
-    architecture, never, first, second = _ARCHITECTURES[platform.machine()]
-    parts: list[tuple[int, int, int, int]] = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, 0)]
-    parts += [(_AT_LEAST, 0, 1, 1 << 30), (_RETURN, 0, 0, _REFUSE)]  # the same calls under the numbers of x32
-    for number in never:
-        parts += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
+    """Return the filter: no tracing, no signal to every process, none to the judge, its group or its parents, by whatever call, and nothing
+    that slows them down."""
+    calls = _CALLS[platform.machine()]
+    refuse, allow = (_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)
+    # Programs of another architecture (32-bit ones) may not call the system at all, nor may calls under the numbers of x32.
+    parts = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, calls.architecture), refuse, (_LOAD, 0, 0, 0), (_AT_LEAST, 0, 1, 1 << 30), refuse]
+    for number in calls.never:
+        parts += [(_EQUAL, 0, 1, number), refuse]
     group = os.getpgid(judge)
-    forbidden = {judge & 0xFFFFFFFF, -judge & 0xFFFFFFFF, -group & 0xFFFFFFFF, 0xFFFFFFFF}
-    for number in first + second:
-        body = [(_LOAD, 0, 0, 24 if number in second else 16)]  # the low half of an argument
-        for value in sorted(forbidden):
-            body += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _REFUSE)]
-        body.append((_RETURN, 0, 0, _ALLOW))
-        parts += [(_EQUAL, 0, len(body), number), *body]
-    parts.append((_RETURN, 0, 0, _ALLOW))
+    spared = {judge, *parents_of(judge)}
+    forbidden = sorted({value & 0xFFFFFFFF for pid in spared for value in (pid, -pid)} | {-group & 0xFFFFFFFF, 0xFFFFFFFF})
+    for numbers, argument, values in (
+        (calls.first, 0, forbidden),
+        (calls.second, 1, forbidden),
+        (calls.commanded, 1, _COMMANDS),
+    ):
+        for number in numbers:
+            body = [(_LOAD, 0, 0, 16 + 8 * argument)]  # its low half
+            for value in values:
+                body += [(_EQUAL, 0, 1, value), refuse]
+            body.append(allow)
+            parts += [(_EQUAL, 0, len(body), number), *body]
+    parts.append(allow)
     return b"".join(struct.pack("=HBBI", *part) for part in parts)
 
 
@@ -121,12 +163,25 @@ def restrict(judge: int) -> None:
     """Give up what a kernel does not need: new privileges, tracing, and signals to the judge.  What the system refuses is left out."""
     _prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _drop_tracing()
-    if sys.platform == "linux" and platform.machine() in _ARCHITECTURES and judge != os.getpid():
+    keep_signals_inside()
+    if sys.platform == "linux" and platform.machine() in _CALLS and judge != os.getpid():
         with contextlib.suppress(OSError):
             code = _instructions(judge)
             program = _Program(len(code) // 8, code)
             libc = ctypes.CDLL(None, use_errno=True)
             libc.prctl(_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(program))
+
+
+def keep_signals_inside() -> None:
+    """Let this process, and what it starts, signal nobody else (Linux 6.12 and later), if it has no new privileges any more."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            libc = ctypes.CDLL(None, use_errno=True)
+            rules = struct.pack("=QQQ", 0, 0, _SCOPE_SIGNAL)
+            descriptor = libc.syscall(_LANDLOCK_CREATE, ctypes.c_char_p(rules), ctypes.c_size_t(len(rules)), 0)
+            if descriptor >= 0:
+                libc.syscall(_LANDLOCK_RESTRICT, descriptor, 0)
+                os.close(descriptor)
 
 
 def _drop_tracing() -> None:

@@ -1,7 +1,8 @@
 """The memory that a judge and a host share: a page of counters, then two slots with a script, records, operands and results each.
 
 While a host works on one slot, the judge prepares the other.  Nothing here needs a file descriptor once it is mapped, so that a kernel
-that closes descriptors, or writes to them, disturbs nobody.  What a host writes is foreign input to the judge.
+that closes descriptors disturbs nobody; the one that Python keeps of a mapping cannot shorten it, which is sealed.  What a host writes is
+foreign input to the judge.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ import psutil
 
 from . import boot
 from .mapping import CALLING, TO_HOST, TO_JUDGE, Mapping
+from .weighing import mebibytes_of
 
 _POLL = 0.02
 _TAIL = 8192
@@ -114,6 +115,7 @@ class Host:
         self._used = False
         self._begun = 0.0
         self._laid_out = 0
+        self._weighed = 0.0
 
     # Its life.
 
@@ -239,9 +241,14 @@ class Host:
 
         After a death nothing that was submitted will be done: `fresh` is the way on.
         """
-        mapping, seen, since, checked = self.mapping, None, time.monotonic(), 0.0
+        mapping, seen, since = self.mapping, None, time.monotonic()
         death: Death | None = None
-        while not self.is_done(number):
+        while True:
+            if self._takes_too_much():
+                death = Death(MEMORY, self.memory_limit)
+                break
+            if self.is_done(number):
+                break
             mapping.wait(TO_JUDGE, mapping.word(TO_JUDGE), _POLL)
             if self.is_done(number):
                 break
@@ -254,11 +261,6 @@ class Host:
             elif now - since > (seconds := limit(state[1], state[2])):
                 death = Death(HUNG, seconds)
                 break
-            if now - checked > 0.1:
-                checked = now
-                if self._memory() > self.memory_limit:
-                    death = Death(MEMORY, self.memory_limit)
-                    break
         records = tuple(mapping.records(number % 2))
         if death is None:
             return Reply(records)
@@ -274,9 +276,13 @@ class Host:
             return None
         return _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
 
-    def _memory(self) -> float:
-        """Return the MiB that who calls the kernel takes beyond what the judge has laid out."""
-        return (private_mebibytes(self.pid) if self.pid else 0.0) + self.grown()
+    def _takes_too_much(self) -> bool:
+        """Return whether who calls the kernel takes more than its limit beyond what the judge has laid out; weighed ten times a second."""
+        now = time.monotonic()
+        if now - self._weighed < 0.1 or not self.pid:
+            return False
+        self._weighed = now
+        return mebibytes_of(self.pid, but=self.file) + self.grown() > self.memory_limit
 
     @property
     def file(self) -> int:
@@ -372,14 +378,16 @@ def map_memory() -> tuple[Mapping, int]:
     """Return shared memory, as large as the machine's at the most, and its file descriptor."""
     size = min(_LARGEST, 1 << (psutil.virtual_memory().total - 1).bit_length())
     if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("operands")
+        descriptor = os.memfd_create("operands", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     else:
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     while True:
         try:
             os.ftruncate(descriptor, size)
-            return Mapping(descriptor, size), descriptor
+            mapping = Mapping(descriptor, size)
+            _keep_size(descriptor)
+            return mapping, descriptor
         except (OSError, ValueError, OverflowError) as error:  # a limit on address space or on files' sizes
             size //= 4
             if size < 1 << 26:
@@ -388,26 +396,12 @@ def map_memory() -> tuple[Mapping, int]:
                 raise OSError(errno.ENOMEM, told) from None
 
 
-def private_mebibytes(pid: int) -> float:
-    """Return the memory that a process and its children take, without what is shared; 0 where there is none."""
-    try:
-        process = psutil.Process(pid)
-        total = _private(process)
-        for child in process.children(recursive=True):
-            total += _private(child)
-        return total / 2**20
-    except psutil.Error:
-        return 0.0
+def _keep_size(descriptor: int) -> None:
+    """Let nobody shorten shared memory (Linux): whoever reads what is cut off dies of SIGBUS."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
 
-
-def _private(process: psutil.Process) -> float:
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{process.pid}/status") as file:
-        for line in file:
-            if line.startswith("RssAnon:"):
-                return float(line.split()[1]) * 1024
-    with contextlib.suppress(psutil.Error):
-        return float(process.memory_info().rss)
-    return 0.0
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

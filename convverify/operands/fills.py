@@ -98,6 +98,28 @@ def impulse(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> t
     return x, w
 
 
+Tooth = tuple[int, int]  # (step, period): element i is i * step % period - period // 2
+
+
+def teeth_of(problem: Problem, choices: Choices) -> tuple[Tooth, Tooth]:
+    """Return the steps and the periods of `sawtooth` for x and for w; periods are primes, the larger the more exact sums allow."""
+    widest = 2 * math.isqrt(_exact_budget(problem)) + 1
+    periods = [prime for prime in (23, 19, 17, 13, 11, 7, 5, 3) if prime <= widest][:4]
+    first = choices.below(len(periods))
+    chosen = periods[first], periods[(first + 1) % len(periods)]
+    return (1 + choices.below(chosen[0] - 1), chosen[0]), (1 + choices.below(chosen[1] - 1), chosen[1])
+
+
+@styles.register(stage="exact")
+def sawtooth(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Integers that a line of NumPy writes without random numbers: np.arange(size) * step % period - period // 2."""
+    x, w = (
+        (np.arange(math.prod(shape)) * step % period - period // 2).reshape(shape).astype(np.float64)
+        for shape, (step, period) in zip((problem.x_shape, problem.w_shape), teeth_of(problem, choices), strict=True)
+    )
+    return x, _thin(problem, w)
+
+
 @styles.register(stage="exact")
 def cancelling_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Large integers of one sign in x, balanced signs in w: sums cancel to small ones whose last digits count."""

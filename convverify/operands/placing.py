@@ -55,6 +55,11 @@ def random_bits(seed: int, count: int) -> npt.NDArray[np.uint64]:
     return _generator.bits(seed, count)
 
 
+def choices_of(seed: int) -> Choices:
+    """Return the choices that a style makes besides its numbers."""
+    return Choices(int(random_bits(seed, 1)[0]))
+
+
 def values_of(problem: Problem, style: str, seed: int) -> tuple[Array, Array]:
     """Return C-contiguous x (NHWC) and w (HWIO) of the problem's dtype, filled in `style` from `seed`."""
     size_x, size_w = math.prod(problem.x_shape), math.prod(problem.w_shape)

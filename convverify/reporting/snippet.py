@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convverify.campaign.plainly import lines_of_sawtooth
 from convverify.campaign.report import Counterexample, Report
 from convverify.generation.companions import companion
 from convverify.host.loading import module_of_file
@@ -16,6 +17,7 @@ from convverify.judging.kernel import DATA_FORMATS, NEUTRAL, Kernel, declaring
 from convverify.naming import is_nameable
 from convverify.operands.case import Array, Case
 from convverify.problems.domain import Domain
+from convverify.problems.dtypes import FORMATS
 from convverify.reporting.plain import printable
 
 _INLINE = 48  # elements of an array that is written out
@@ -160,6 +162,8 @@ def _operand_lines(case: Case, axes: tuple[tuple[int, ...], tuple[int, ...]]) ->
     problem = case.problem
     if not case.is_plain or problem.dtype == "bfloat16" or math.prod(problem.x_shape) + math.prod(problem.w_shape) > _MADE:
         return []
+    if case.style == "sawtooth" and problem.terms <= FORMATS[problem.dtype].exact_integers:
+        return lines_of_sawtooth(case, axes)
     lines: list[str] = []
     for name, array, order in zip("xw", case.values(), axes, strict=True):
         written = _array_lines(name, array.transpose(order), problem.dtype)
