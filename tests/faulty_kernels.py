@@ -450,3 +450,44 @@ def flipped_or_unstrided(ask: Ask) -> Array:
     ask.strides = [1, 1]
     ask.shape = ask.counted()
     return ask.loops()
+
+
+# Sums, channels and indices.
+
+
+def images_not_begun_anew(ask: Ask) -> Array:
+    return np.cumsum(ask.loops(), 0)
+
+
+def channels_not_summed(ask: Ask) -> Array:
+    """Output channel k reads input channel k alone."""
+    for k in range(ask.w.shape[3]):
+        for c in range(ask.w.shape[2]):
+            if c != k % ask.w.shape[2]:
+                ask.w[:, :, c, k] = 0.0
+    return ask.loops()
+
+
+def weights_of_the_first_channel(ask: Ask) -> Array:
+    ask.w = np.repeat(ask.w[:, :, :1], ask.w.shape[2], 2)
+    return ask.loops()
+
+
+def averaged(ask: Ask) -> Array:
+    return ask.loops() / (ask.w.shape[0] * ask.w.shape[1])
+
+
+def columns_in_bytes(ask: Ask) -> Array:
+    y = ask.loops()
+    written = np.zeros_like(y)
+    for j in range(y.shape[2]):
+        written[:, :, j % 256] = y[:, :, j]
+    return written
+
+
+def strides_swapped_before_same(ask: Ask) -> Array:
+    return (
+        Ask(ask.x, ask.w, ask.strides[::-1], ask.padding, ask.dilations, ask.groups).loops()
+        if ask.padding == "SAME"
+        else strides_swapped(ask)
+    )

@@ -280,6 +280,20 @@ def test_a_fault_of_a_layout_is_told_as_such() -> None:
     assert "right on contiguous operands" in finding.sentence
 
 
+def test_a_kernel_that_refuses_a_layout_is_told_how_to_give_it_plain_arrays() -> None:
+    def refuses(x: Any, w: Any) -> Any:
+        if not x.flags.c_contiguous:
+            raise ValueError("array is not contiguous")
+        return right(x, w)
+
+    _, finding = judge(trial_of(refuses, "x=1x3x4x2 w=2x2x2x3 values=integers layouts=fortran,contiguous seed=8"))
+    assert finding is not None
+    assert (finding.property, finding.sentence) == (
+        "memory_layout", "with x fortran, the kernel raised ValueError: array is not contiguous; it is right on contiguous operands",
+    )  # fmt: skip
+    assert "x, w = x.copy(), w.copy()" in finding.hint
+
+
 def test_a_finding_shows_what_is_wrong_and_where() -> None:
     _, finding = judge(trial_of(flipped, "x=1x1x3x1 w=1x2x1x1 x[0,0,0,0]=1 x[0,0,1,0]=5 w[0,0,0,0]=1"))
     assert finding is not None

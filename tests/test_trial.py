@@ -14,9 +14,10 @@ from trials import session_of, tried
 from convverify.generation.strategies import cases
 from convverify.judging.observation import Observation
 from convverify.judging.properties import judge
-from convverify.judging.trial import Trial, ulp_of
+from convverify.judging.trial import Trial
 from convverify.operands.case import Case
 from convverify.operands.layouts import layouts
+from convverify.operations.error_bounds import ulp_of
 from convverify.problems.dtypes import FORMATS
 from convverify.references import exact
 

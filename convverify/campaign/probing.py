@@ -99,32 +99,35 @@ class Prober:
         return 0
 
     def output(self, case: Case) -> Floats | None:
-        """Return the kernel's result (float64, NHWC) on a case, right or wrong; None without one, or outside its domain."""
-        if not self.session.kernel.explores(case.problem):
+        """Return the kernel's result (float64, NHWC) on a case, right or wrong; None without one, or outside its domain.
+
+        A kernel that has died, here or before, is not asked: nobody would charge it with it.
+        """
+        session = self.session
+        if session.dead or not session.kernel.explores(case.problem):
             return None
-        if self.session.dead:
-            self.session.fresh()
         trial = self._trial(case, thorough=False)
-        self.session.submit([trial], ())
-        if self.session.collect().death is not None:
+        session.submit([trial], ())
+        if session.collect().death is not None:
             return None
         values = trial.first_values
         return values.astype(np.float64) if values is not None and trial.first.is_float else None
 
     def outputs(self, lines: list[str]) -> list[tuple[Case, Floats]]:
-        """Return the kernel's results (float64, NHWC) on those cases on which it is wrong."""
+        """Return the kernel's results (float64, NHWC) on those cases on which it is wrong, up to the one that it dies of."""
         failures = []
         if self.session.dead or self.session.on_the_way:
             self.session.fresh()
         for batch in in_batches(Case.parse(line) for line in lines):
             trials = [self._trial(case, thorough=False) for case in batch]
             self.session.submit(trials, ())
-            if self.session.collect().death is not None:
-                break
-            for trial in trials:
+            done = self.session.collect()
+            for trial in done.trials[: done.done]:
                 values = trial.first_values
                 if values is not None and trial.first.is_float and not (trial.answered and trial.value_fault is None):
                     failures.append((trial.case, values.astype(np.float64)))
+            if done.death is not None:
+                break
         return failures
 
 

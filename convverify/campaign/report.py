@@ -11,6 +11,7 @@ from typing import Any
 from convverify.campaign.events import Found, ReferenceWrong, Started
 from convverify.campaign.options import Options
 from convverify.campaign.statistics import Statistics
+from convverify.judging.kernel import DATA_FORMATS
 from convverify.judging.trial import Finding
 
 VERIFIED, REFUTED, USAGE, INCONCLUSIVE, INTERRUPTED = "verified", "refuted", "usage", "inconclusive", "interrupted"
@@ -64,6 +65,11 @@ class Report:
     def ok(self) -> bool:
         """Whether the kernel is verified."""
         return self.verdict == VERIFIED
+
+    @property
+    def axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The axes of NHWC x (and result) and of HWIO w in the kernel's own order."""
+        return DATA_FORMATS[self.options.data_format or (self.started.data_format if self.started else "NHWC")]
 
     @property
     def exit_status(self) -> int:
@@ -125,7 +131,7 @@ def _finite(data: Any) -> Any:
 
 
 def _plain(report: Report, example: Counterexample) -> dict[str, Any]:
-    from convverify.judging.properties.values import worst_index
+    from convverify.reporting.facts import worst_of
     from convverify.reporting.snippet import replay_line, snippet
 
     plain: dict[str, Any] = {
@@ -134,14 +140,9 @@ def _plain(report: Report, example: Counterexample) -> dict[str, Any]:
         "reproduced": example.reproduced, "diagnosis": list(example.diagnosis), "notes": list(example.notes), "others": example.others,
         "file": example.file, "replay": replay_line(report, example), "snippet": "\n".join(snippet(report, example)), "worst": None,
     }  # fmt: skip
-    finding = example.finding
-    if finding is not None and finding.wrong is not None and finding.expected is not None and finding.actual is not None:
-        from convverify.operands.case import Case
-
-        index = worst_index(finding, Case.parse(example.case).problem.dtype)
-        if index is not None and finding.actual.shape == finding.expected.shape:
-            plain["worst"] = {
-                "index": list(index), "expected": repr(float(finding.expected[index])), "actual": repr(float(finding.actual[index])),
-                "wrong": int(finding.wrong.sum()), "elements": int(finding.wrong.size),
-            }  # fmt: skip
+    if worst := worst_of(report, example):
+        plain["worst"] = {
+            "index": list(worst.own_index), "expected": repr(worst.expected), "actual": repr(worst.actual), "ulp": worst.ulps,
+            "wrong": int(worst.wrong.sum()), "elements": int(worst.wrong.size),
+        }  # fmt: skip
     return plain

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from convverify import __version__
 from convverify.campaign.options import Options
-from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Report
+from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.judging.findings import Finding
+from convverify.judging.properties.values import worst_index
 from convverify.operands.case import Case
 from convverify.operations.error_bounds import ulp_of
 from convverify.problems.problem import degeneracy
 from convverify.reporting.confidence import statement
-from convverify.reporting.picture import NHWC, Axes, numbers_apart, place
+from convverify.reporting.picture import NHWC, Axes, numbers_apart, own_order, place, where
 from convverify.reporting.plain import one_line
 
 
@@ -47,6 +54,57 @@ def summary(report: Report) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class Worst:
+    """The element of a result that is farthest off: `index` in NHWC order, and what reports say of it, in the kernel's own order `axes`.
+
+    `bound` is the error allowed to it, None where it has to be exact; `wrong` marks all wrong elements (NHWC).
+    """
+
+    finding: Finding
+    index: tuple[int, ...]
+    expected: float
+    actual: float
+    bound: float | None
+    wrong: npt.NDArray[np.bool_]
+    dtype: str
+    axes: Axes
+
+    @property
+    def own_index(self) -> tuple[int, ...]:
+        """The index in the kernel's own order."""
+        return own_order(self.index, self.axes)
+
+    @property
+    def ulps(self) -> float | None:
+        """How far apart expected and actual are, in units in the last place; None where nobody counts these."""
+        return ulps_apart(self.expected, self.actual, self.dtype)
+
+    @property
+    def sentence(self) -> str:
+        """Expected and actual, and how far they are apart."""
+        return worst_sentence(self.expected, self.actual, self.index, self.bound, dtype=self.dtype, axes=self.axes)
+
+    @property
+    def where(self) -> str:
+        """Along which axes the wrong elements lie; "" where they are everywhere."""
+        return where(self.wrong, self.axes)
+
+
+def worst_of(report: Report, example: Counterexample) -> Worst | None:
+    """Return the worst element of a counterexample; None where it is not wrong in the numbers of a result of the right shape."""
+    finding, dtype = example.finding, Case.parse(example.case).problem.dtype
+    if finding is None or finding.expected is None or finding.actual is None or finding.wrong is None:
+        return None
+    if finding.actual.shape != finding.expected.shape or finding.wrong.ndim != 4:
+        return None
+    if (index := worst_index(finding, dtype)) is None:
+        return None
+    bound = None if finding.bound is None else float(finding.bound[index])
+    numbers = float(finding.expected[index]), float(finding.actual[index])
+    return Worst(finding, index, *numbers, bound, finding.wrong, dtype, report.axes[0])
+
+
 def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: float | None, *, dtype: str = "", axes: Axes = NHWC) -> str:
     """Return expected and actual at one element of the output, how far apart they are in ulp, and the error beside its bound.
 
@@ -55,18 +113,24 @@ def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: 
     expected, actual : numbers
     index : of the element, in NHWC order
     bound : the error allowed to it; None where it has to be exact
-    dtype : whose units in the last place are counted; default: none are
+    dtype : whose units in the last place are counted; "": none are
     axes : those of NHWC in the kernel's own order, in which the index is shown
     """
     right, result = float(expected), float(actual)
     shown = numbers_apart(right, result)
     text = f"at {place('y', index, axes)} expected {shown[0]}, got {shown[1]}"
     error = abs(result - right)
-    if dtype and 0.0 < error <= abs(right) / 10.0:  # farther apart, nobody counts units in the last place
-        text += f", {ulps_text(error / float(ulp_of(right, dtype)))} apart"
+    if dtype and (ulps := ulps_apart(right, result, dtype)):
+        text += f", {ulps_text(ulps)} apart"
     if bound is not None:
         text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
     return text
+
+
+def ulps_apart(expected: float, actual: float, dtype: str) -> float | None:
+    """Return how far apart two numbers are, in units in the last place of the expected one; None from a tenth of it on."""
+    error = abs(actual - expected)
+    return error / float(ulp_of(expected, dtype)) if math.isfinite(error) and error <= abs(expected) / 10.0 else None
 
 
 def ulps_text(ulps: float) -> str:

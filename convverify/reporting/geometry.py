@@ -1,6 +1,6 @@
 """Drawings of a counterexample: what the wrong output element reads, the kernel, and where the output is wrong.
 
-Rows and columns are those of the padded image; the numbers at the edges are those of the image, as x[n, row, column, c] has them.
+Rows and columns are those of the padded image; the numbers at the edges are those of the image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from convverify.judging.properties.values import worst_index
 from convverify.operands.case import Case
 from convverify.problems.problem import Problem
 from convverify.reporting.drawing import box, drawing, label
-from convverify.reporting.picture import number_text, wrong_blocks
+from convverify.reporting.picture import NHWC, Axes, number_text, place, wrong_blocks
 
 _SPAN, _TAPS, _AROUND = 14, 40, 2  # rows or columns shown, of a large receptive field, and around a small one
 _LETTERS = 5  # of a value that fits into a cell
@@ -37,15 +37,15 @@ class Picture:
     caption: str
 
 
-def pictures(example: Counterexample) -> list[Picture]:
-    """Return the drawings that go with a counterexample."""
+def pictures(example: Counterexample, axes: Axes = NHWC) -> list[Picture]:
+    """Return the drawings that go with a counterexample; indices are told in the order of the kernel, `axes` of NHWC."""
     case = Case.parse(example.case)
     index = _element(example, case.problem)
     x, w = _operands(case.problem, case)
-    drawn = [_image(case.problem, index, x), _kernel(case.problem, index, w)]
+    drawn = [_image(case.problem, index, axes, x), _kernel(case.problem, index, w)]
     finding = example.finding
     if finding is not None and finding.wrong is not None and finding.wrong.ndim == 4 and finding.wrong.size:
-        drawn.append(_output(finding.wrong, index))
+        drawn.append(_output(finding.wrong, index, axes))
     return drawn
 
 
@@ -76,7 +76,7 @@ def _group(problem: Problem, channel: int) -> range:
     return range(group * width, (group + 1) * width)
 
 
-def _image(problem: Problem, index: tuple[int, int, int, int], x: npt.NDArray[np.float64] | None) -> Picture:
+def _image(problem: Problem, index: tuple[int, int, int, int], axes: Axes, x: npt.NDArray[np.float64] | None) -> Picture:
     """Draw the padded image around the taps of one output element."""
     n, i, j, k = index
     (top, bottom), (left, right) = problem.pads
@@ -106,7 +106,7 @@ def _image(problem: Problem, index: tuple[int, int, int, int], x: npt.NDArray[np
                 elements.append(_value(x0, y0, size, values[row - top, column - left]))
     elements += _numbers(rows, columns, (top, left), size)
     taps = problem.kernel_height * problem.kernel_width
-    element = f"y[{n}, {i}, {j}, {k}]" if not problem.is_empty else "The output has no elements; its first one"
+    element = place("y", index, axes) if not problem.is_empty else "The output has no elements; its first one"
     read = f"{element} {'would read' if problem.is_empty else 'reads'} {problem.kernel_height} x {problem.kernel_width} places"
     if inside + outside == taps and outside:
         read += f", {outside} of them outside the image"
@@ -161,7 +161,7 @@ def _kernel(problem: Problem, index: tuple[int, int, int, int], w: npt.NDArray[n
     return Picture(title, _sheet(rows, columns, size, elements, title), f"{text}.")
 
 
-def _output(wrong: npt.NDArray[np.bool_], index: tuple[int, int, int, int]) -> Picture:
+def _output(wrong: npt.NDArray[np.bool_], index: tuple[int, int, int, int], axes: Axes) -> Picture:
     """Draw the map of wrong elements over height x width."""
     lines, (down, across) = wrong_blocks(wrong, _MAP_ROWS, _MAP_COLUMNS)
     rows, columns = range(len(lines)), range(len(lines[0]))
@@ -173,7 +173,7 @@ def _output(wrong: npt.NDArray[np.bool_], index: tuple[int, int, int, int]) -> P
     i, j = index[1] // down, index[2] // across
     elements.append(box(_EDGE + j * size - 0.5, _EDGE + i * size - 0.5, size, size, "worst"))
     elements += _numbers(rows, columns, (0, 0), size, (down, across))
-    text = f"{int(wrong.sum())} of {wrong.size} elements are wrong; the outlined one is y[{', '.join(map(str, index))}]."
+    text = f"{int(wrong.sum())} of {wrong.size} elements are wrong; the outlined one is {place('y', index, axes)}."
     if wrong.shape[0] * wrong.shape[3] > 1 and "+" in "".join(lines):
         text += " Full colour: wrong in every image and channel; pale: in some."
     if down > 1 or across > 1:

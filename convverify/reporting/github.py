@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from convverify.campaign.report import INTERRUPTED, VERIFIED, Report
-from convverify.reporting.facts import summary
+from convverify.reporting.facts import summary, worst_of
 from convverify.reporting.plain import printable
 from convverify.reporting.snippet import replay_line
 
@@ -27,8 +27,9 @@ def commands(report: Report) -> Iterator[str]:
     target = report.options.target
     place = _place(target)
     for example in report.counterexamples:
-        text = f"{example.sentence}\ncase: {example.case}\nreplay: {replay_line(report, example)}"
-        yield _command("error", {"title": f"{target}: {example.property} does not hold", **place}, text)
+        worst = worst_of(report, example)
+        told = [example.sentence, *([worst.sentence] if worst else []), f"case: {example.case}", f"replay: {replay_line(report, example)}"]
+        yield _command("error", {"title": f"{target}: {example.property} does not hold", **place}, "\n".join(told))
     if report.verdict != VERIFIED and not report.counterexamples:
         kind = "warning" if report.verdict == INTERRUPTED else "error"
         yield _command(kind, {"title": f"{target}: {report.verdict}", **place}, summary(report))

@@ -20,12 +20,10 @@ from markupsafe import Markup, escape
 from convverify import __version__
 from convverify.campaign.report import Counterexample, Report
 from convverify.judging.properties import in_order
-from convverify.judging.properties.values import worst_index
-from convverify.operands.case import Case
 from convverify.reporting import charts, geometry
-from convverify.reporting.facts import figures, header, summary, worst_sentence
+from convverify.reporting.facts import figures, header, summary, worst_of
 from convverify.reporting.geometry import Picture
-from convverify.reporting.picture import around, channel_map, where
+from convverify.reporting.picture import around, channel_map
 from convverify.reporting.plain import shown
 from convverify.reporting.snippet import replay_line, snippet
 
@@ -81,22 +79,18 @@ def _counterexample(report: Report, example: Counterexample) -> dict[str, Any]:
         "example": example,
         "meaning": entries.get(example.property, ""),
         "facts": list(_facts(example)),
-        "pictures": geometry.pictures(example),
+        "pictures": geometry.pictures(example, report.axes[0]),
         "replay": replay_line(report, example),
         "snippet": "\n".join(snippet(report, example)),
         "around": "",
         "channels": "",
     }
-    finding = example.finding
-    if finding is not None and finding.wrong is not None and finding.expected is not None and finding.actual is not None:
-        index = worst_index(finding, Case.parse(example.case).problem.dtype)
-        if index is not None and finding.actual.shape == finding.expected.shape and len(index) == 4:
-            bound = finding.bound[index] if finding.bound is not None else None
-            told["facts"].insert(0, worst_sentence(finding.expected[index], finding.actual[index], index, bound))
-            told["around"] = "\n".join(around(finding, index))
-            told["channels"] = "\n".join(channel_map(finding.wrong)[1:])
-            if place := where(finding.wrong):
-                told["facts"].insert(1, f"wrong: {place}")
+    if worst := worst_of(report, example):
+        told["facts"].insert(0, worst.sentence)
+        told["around"] = "\n".join(around(worst.finding, worst.index))
+        told["channels"] = "\n".join(channel_map(worst.wrong)[1:])
+        if worst.where:
+            told["facts"].insert(1, f"wrong: {worst.where}")
     return told
 
 

@@ -13,7 +13,7 @@ from convverify.campaign.plainly import lines_of_sawtooth
 from convverify.campaign.report import Counterexample, Report
 from convverify.generation.companions import companion
 from convverify.host.loading import module_of_file
-from convverify.judging.kernel import DATA_FORMATS, NEUTRAL, Kernel, declaring
+from convverify.judging.kernel import NEUTRAL, Kernel, declaring
 from convverify.naming import is_nameable
 from convverify.operands.case import Array, Case
 from convverify.problems.domain import Domain
@@ -66,7 +66,7 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
     lines = ["import numpy as np", *_import_lines(report.options.target)]
     if called := _calls(report, example):
         return [*lines, *_sequence(report, called)]
-    x_axes, w_axes = _axes(report)
+    x_axes, w_axes = report.axes
     lines += _operand_lines(case, (x_axes, w_axes)) or [
         "from convverify.operands.case import Case",
         f"case = Case.parse({example.case!r})",
@@ -88,10 +88,6 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
         shape = tuple(problem.output_shape[axis] for axis in x_axes)
         lines.append(f"print(np.shape(y), 'should be', {shape!r})")
     return lines
-
-
-def _axes(report: Report) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return DATA_FORMATS[report.options.data_format or (report.started.data_format if report.started else "NHWC")]
 
 
 def _keywords(report: Report) -> tuple[str, ...]:
@@ -119,7 +115,7 @@ def _sequence(report: Report, called: list[str]) -> list[str]:
     spelled = "".join(
         f", {_spelling(report, name)}=p.{'tf_padding' if name == 'padding' else name}" for name in NEUTRAL if name in _keywords(report)
     )
-    x_axes, w_axes = _axes(report)
+    x_axes, w_axes = report.axes
     result = "y" if x_axes == (0, 1, 2, 3) else "np.transpose(y, (0, 2, 3, 1))"
     return [
         "from convverify.operands.case import Case",

@@ -19,10 +19,8 @@ from convverify.campaign.options import Options
 from convverify.campaign.report import FAILED, REFUTED, VERIFIED, Counterexample, Report
 from convverify.campaign.statistics import Statistics
 from convverify.judging.properties import in_order
-from convverify.judging.properties.values import worst_index
-from convverify.operands.case import Case
-from convverify.reporting.facts import figures, summary, worst_sentence
-from convverify.reporting.picture import around, channel_map, where, wrong_map
+from convverify.reporting.facts import figures, summary, worst_of
+from convverify.reporting.picture import around, channel_map, wrong_map
 from convverify.reporting.plain import one_line
 from convverify.reporting.snippet import replay_line, snippet
 
@@ -173,7 +171,7 @@ def _show_counterexample(report: Report, example: Counterexample, console: Conso
     if example.reproduced and not example.minimal:
         _prose(console, "(smaller ones may fail, too: there was no time to try them all)", 4)
     _show_frames(example, console)
-    _show_values(example, console)
+    _show_values(report, example, console)
     for diagnosis in example.diagnosis:
         _prose(console, f"[bold]{_safe(diagnosis)}[/]", 2)
     for note in example.notes:
@@ -204,20 +202,16 @@ def _from_here(file: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
-def _show_values(example: Counterexample, console: Console) -> None:
-    finding = example.finding
-    if finding is None or finding.wrong is None or finding.expected is None or finding.actual is None:
+def _show_values(report: Report, example: Counterexample, console: Console) -> None:
+    worst = worst_of(report, example)
+    if worst is None:
         return
-    index = worst_index(finding, Case.parse(example.case).problem.dtype)
-    if index is None or finding.actual.shape != finding.expected.shape or len(index) != 4:
-        return
-    bound = finding.bound[index] if finding.bound is not None else None
-    _prose(console, _safe(worst_sentence(finding.expected[index], finding.actual[index], index, bound)), 2)
-    _lines(console, around(finding, index))
-    place = where(finding.wrong)
-    _prose(console, f"wrong: {int(finding.wrong.sum())} of {finding.wrong.size} elements{', ' + place if place else ''}", 2)
-    if finding.wrong.size > 1:
-        _lines(console, [*wrong_map(finding.wrong), *channel_map(finding.wrong)])
+    _prose(console, _safe(worst.sentence), 2)
+    _lines(console, around(worst.finding, worst.index))
+    place = f", {worst.where}" if worst.where else ""
+    _prose(console, f"wrong: {int(worst.wrong.sum())} of {worst.wrong.size} elements{place}", 2)
+    if worst.wrong.size > 1:
+        _lines(console, [*wrong_map(worst.wrong), *channel_map(worst.wrong)])
 
 
 def _show_reference_faults(report: Report, console: Console) -> None:

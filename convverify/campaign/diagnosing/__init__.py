@@ -20,7 +20,7 @@ from convverify.operands.case import Case
 
 __all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hypotheses"]
 
-_BUSY = 4  # how much longer than the time to spend a diagnosis may last
+_BUSY = 8  # how much longer than the time to spend a diagnosis may last
 _TIED, _SHOWN = 40, 2
 _ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without more ado
 _BY_NORM = (
@@ -45,7 +45,7 @@ def diagnose(
     Parameters
     ----------
     failures : cases on which the kernel is wrong, each with the kernel's output (float64, NHWC)
-    seconds : processor time to spend; where others are at work on this processor, some times as long goes by
+    seconds : processor time to spend, and time to spend on asking; where others are at work on this processor, some times as long goes by
     without : name of a mutant that is not to be tried (to test the diagnosis on that mutant)
     ask : returns the kernel's output (float64, NHWC) on another case, None where it has none; with it, few failures become
         more, faults that explain them equally well are told apart, and what explains only some of them has to foretell others
@@ -58,11 +58,11 @@ def diagnose(
     worked, waited = time.thread_time() + seconds, time.monotonic() + _BUSY * seconds
 
     def is_over() -> bool:
-        return time.thread_time() > worked or time.monotonic() > waited
+        return time.thread_time() > worked or time.monotonic() - interview.spent > waited
 
+    interview = Interview(ask, is_over, seconds, axes)
     everything = [evidence_of(case, actual, axes) for case, actual in failures]
     evidence = [item for item in everything if item.case.stage != "rounding"]  # there, sums are not exact, whoever makes them
-    interview = Interview(ask, is_over)
     evidence += interview.more_failures(evidence, _ENOUGH + 2 - sum(item.is_telling for item in evidence))
     sentences: list[str] = []
     for tied in explanations(evidence, without, is_over):
@@ -72,7 +72,7 @@ def diagnose(
             left = [one for one in left if interview.confirms(one, explained)]
         what = "the shape matches" if tied[0].of_shapes else "matches"
         sentences += [f"{what}: {one.words} on {tied[0].count} of {len(evidence)} failing cases" for one in left[:_SHOWN]]
-    if not sentences and errs_by_norm(everything, ask):
+    if not sentences and errs_by_norm(everything, interview.answer):
         return (_BY_NORM,)
     return tuple(sentences)
 

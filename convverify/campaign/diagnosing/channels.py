@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,12 @@ def _zeroed(array: Floats, where: Any) -> Floats:
     return changed
 
 
+def _one_each(w: Floats) -> Floats:
+    """Keep of output channel k its weights for input channel k modulo their number."""
+    reads = np.arange(w.shape[2])[:, None] == np.arange(w.shape[3]) % max(1, w.shape[2])
+    return np.where(reads, w, 0.0)
+
+
 def _tail(array: Floats, axis: int, block: int) -> Floats | None:
     """Zero what is left over behind the last whole block along an axis."""
     whole = array.shape[axis] // block * block
@@ -67,6 +74,9 @@ _operand("only the kernel's first column used", "w", lambda w: _zeroed(w, np.s_[
 _operand("last input channel ignored", "w", lambda w: _zeroed(w, np.s_[:, :, -1:]))
 _operand("first input channel ignored", "w", lambda w: _zeroed(w, np.s_[:, :, :1]))
 _operand("only the first input channel used", "w", lambda w: _zeroed(w, np.s_[:, :, 1:]), common=True)
+_operand("each output channel reads one input channel alone (depthwise: nothing summed over channels)", "w", lambda w: _one_each(w))
+_operand("every input channel weighed with the first one's weights", "w", lambda w: np.broadcast_to(w[:, :, :1], w.shape), common=True)
+_operand("weights of all input channels added up before they are used", "w", lambda w: np.broadcast_to(w.sum(2, keepdims=True), w.shape))
 _operand("input channels moved by one", "w", lambda w: np.roll(w, 1, 2))
 _operand("output channels moved by one", "w", lambda w: np.roll(w, 1, 3))
 _operand("output channels moved back by one", "w", lambda w: np.roll(w, -1, 3))
@@ -93,8 +103,26 @@ _result("last output column missing from the result", lambda y: y[:, :, :-1])
 _result("negative results cut to zero", lambda y: np.maximum(y, 0.0), common=True)
 _result("absolute value of the result", np.abs)
 _result("every image's result is that of the first", lambda y: np.broadcast_to(y[:1], y.shape))
+for _axis, _name in ((0, "images"), (1, "output rows"), (2, "output columns"), (3, "output channels")):
+    _result(f"sums not begun anew between {_name}", partial(np.cumsum, axis=_axis), common=_axis in (0, 3))
+_result("sums never begun anew", lambda y: np.cumsum(y).reshape(y.shape))
 _result("output channels added up into the first", lambda y: None if y.shape[3] < 2 else _summed(y))
 _result("results of all images added up", lambda y: np.broadcast_to(y.sum(0, keepdims=True), y.shape))
+
+
+def _averaged(words: str, count: Callable[[Scene], int]) -> None:
+    """Register that results are divided by a number of products."""
+
+    def changed(scene: Scene) -> Scene | None:
+        number = count(scene)
+        return scene.with_(then=(*scene.then, lambda y: y / number)) if number > 1 else None
+
+    change_of(words, changed)
+
+
+_averaged("mean of all products in place of their sum", lambda scene: scene.w[..., 0].size)
+_averaged("mean over the taps in place of the sum", lambda scene: scene.w.shape[0] * scene.w.shape[1])
+_averaged("mean over the input channels in place of the sum", lambda scene: scene.w.shape[2])
 
 
 def _summed(y: Floats) -> Floats:
@@ -123,6 +151,21 @@ for _size in _BLOCKS:
         _block(f"{_name} beyond {_size} ignored", "x", _axis, _beyond, _size)
 
 
+def _short_loop(bits: int, axis: int, name: str) -> None:
+    """Register that the index of an output along an axis is kept in so many bits: later ones are written over the first."""
+
+    def overwritten(y: Floats) -> Floats | None:
+        extent = y.shape[axis]
+        if extent <= 1 << bits:
+            return None
+        last = extent - 1 - (extent - 1 - np.arange(1 << bits)) % (1 << bits)  # of the indices that end at each place
+        kept = _zeroed(y, np.s_[...])
+        kept[(slice(None),) * axis + (slice(1 << bits),)] = y.take(last, axis)
+        return kept
+
+    _result(f"output {name} numbered in {bits} bits: those from {1 << bits} on written over the first", overwritten)
+
+
 def _short_index(bits: int) -> None:
     """Register that the place of an output is kept in so many bits: later ones are written over the first."""
 
@@ -138,6 +181,8 @@ def _short_index(bits: int) -> None:
 
 for _number in _BITS:
     _short_index(_number)
+    for _axis, _name in ((1, "rows"), (2, "columns"), (3, "channels")):
+        _short_loop(_number, _axis, _name)
 
 
 # Groups.

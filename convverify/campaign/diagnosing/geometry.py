@@ -8,12 +8,27 @@ from dataclasses import replace
 import numpy as np
 
 from convverify.campaign.diagnosing.hypothesis import both_shapes, change_of
-from convverify.campaign.diagnosing.scene import Axis, Scene
+from convverify.campaign.diagnosing.scene import Axis, Change, Scene
+from convverify.problems.problem import same_pads
 
 _BITS = (8, 16)
 
 
 # Strides and dilations.
+
+
+def _misread(words: str, change: Change, *, common: bool = False) -> None:
+    """Register that a parameter is taken for another one: in the loops alone, and before SAME's pads are computed from it."""
+
+    def from_the_start(scene: Scene) -> Scene | None:
+        changed = change(scene)
+        if changed is None or scene.problem.padding != "SAME":
+            return changed
+        rows, columns = (axis.with_(pads=same_pads(axis.extent, axis.reach, axis.stride)) for axis in (changed.rows, changed.columns))
+        return changed.with_axes(rows, columns)
+
+    both_shapes(words, change, common=common)
+    both_shapes(f"{words}, SAME pads computed so, too", from_the_start)
 
 
 def _steps(words: str, change: Callable[[Axis, Axis], tuple[int, int]], *, common: bool = False) -> None:
@@ -26,7 +41,7 @@ def _steps(words: str, change: Callable[[Axis, Axis], tuple[int, int]], *, commo
         )
         return None if (rows, columns) == (scene.rows, scene.columns) else scene.with_axes(rows, columns)
 
-    both_shapes(words, changed, common=common)
+    _misread(words, changed, common=common)
 
 
 _steps("vertical and horizontal strides swapped", lambda axis, other: (other.stride, axis.dilation), common=True)
@@ -78,10 +93,10 @@ def _of_one_axis(vertical: bool) -> None:
         count = source(scene).outputs
         return _different(scene, scene.rows.with_(outputs=count), scene.columns.with_(outputs=count), shape=True)
 
-    both_shapes(f"{name} stride used for both axes", strides, common=True)
-    both_shapes(f"{name} dilation used for both axes", dilations, common=True)
-    both_shapes(f"kernel {'height' if vertical else 'width'} used for both axes", taps, common=True)
-    both_shapes(f"image {'height' if vertical else 'width'} used for both axes", extents, common=True)
+    _misread(f"{name} stride used for both axes", strides, common=True)
+    _misread(f"{name} dilation used for both axes", dilations, common=True)
+    _misread(f"kernel {'height' if vertical else 'width'} used for both axes", taps, common=True)
+    _misread(f"image {'height' if vertical else 'width'} used for both axes", extents, common=True)
     change_of(f"output {'height' if vertical else 'width'} used for both axes", outputs)
 
 

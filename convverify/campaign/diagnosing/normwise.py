@@ -21,7 +21,7 @@ from convverify.problems.problem import Problem
 _ROOM = 9  # pixels by which a probe's image exceeds the kernel: some tiles see its one large pixel, some outputs of these do not
 
 
-def errs_by_norm(evidence: Sequence[Evidence], ask: Ask | None) -> bool:
+def errs_by_norm(evidence: Sequence[Evidence], ask: Ask) -> bool:
     """Return whether a kernel errs as normwise algorithms do, and within their bound, wherever it fails.
 
     Either some error exceeds the sum of all that its element sums, in absolute values; or, asked about an image with one large pixel,
@@ -33,7 +33,7 @@ def errs_by_norm(evidence: Sequence[Evidence], ask: Ask | None) -> bool:
         return False
     if any(_exceeds_its_terms(item) for item in finite):
         return True
-    return ask is not None and _minds_other_pixels(evidence[0].case.problem, ask)
+    return _minds_other_pixels(evidence[0].case.problem, ask)
 
 
 def _is_within(item: Evidence) -> bool:

@@ -180,10 +180,9 @@ _output_pitch("rows of the result written at distances of the image's width", la
 
 def _pitches(scene: Scene) -> dict[str, tuple[int, int, int]]:
     """Return for each faulty index how far apart in the matrix it puts (kernel rows, kernel columns, channels)."""
-    height, width, inputs = scene.w.shape[:3]
+    height, width = scene.w.shape[:2]
     return {
-        "kernel's height for its width, channels first": (height, 1, height * width),
-        "kernel's height for its width, channels last": (height * inputs, inputs, 1),
+        "kernel's height for its width": (height, 1, height * width),  # with channels last, the same columns are lost
         "kernel's width for its height, channels first": (width, 1, width * width),
         "kernel's height squared for its area, channels first": (width, 1, height * height),
         "channels forgotten, channels last": (width, 1, 1),
@@ -193,7 +192,7 @@ def _pitches(scene: Scene) -> dict[str, tuple[int, int, int]]:
 
 def _right_pitches(scene: Scene, words: str) -> tuple[int, int, int]:
     height, width, inputs = scene.w.shape[:3]
-    return (width, 1, height * width) if words.endswith("first") else (width * inputs, inputs, 1)
+    return (width * inputs, inputs, 1) if words.endswith("last") else (width, 1, height * width)
 
 
 def _patches_written(words: str) -> Change:
@@ -204,7 +203,7 @@ def _patches_written(words: str) -> Change:
         if pitches == right or not scene.w.size:
             return None
         taps = np.indices(scene.w.shape[:3]).reshape(3, -1)
-        order = np.lexsort(taps[[1, 0, 2]] if words.endswith("first") else taps[[2, 1, 0]])  # as loops write them
+        order = np.lexsort(taps[[2, 1, 0]] if words.endswith("last") else taps[[1, 0, 2]])  # as loops write them
         written, meant = (np.tensordot(np.array(pitch), taps, 1)[order] for pitch in (pitches, right))
         filters = scene.w.reshape(-1, scene.w.shape[3])[order]
         by_column = np.zeros((max(int(written.max()), int(meant.max())) + 1, scene.w.shape[3]))
@@ -231,8 +230,7 @@ def _patches_read(scene: Scene, divisor: int, inner_columns: bool) -> Scene | No
 
 
 for _words in (
-    "kernel's height for its width, channels first",
-    "kernel's height for its width, channels last",
+    "kernel's height for its width",
     "kernel's width for its height, channels first",
     "kernel's height squared for its area, channels first",
     "channels forgotten, channels last",

@@ -7,6 +7,7 @@ stride 2.  A relative of a failing case, chosen so that candidates differ on it,
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ import numpy as np
 
 from convverify.campaign.diagnosing.candidates import Candidate
 from convverify.campaign.diagnosing.evidence import Evidence, evidence_of, same
-from convverify.campaign.diagnosing.scene import Floats
+from convverify.campaign.diagnosing.scene import NHWC_HWIO, AxesOfBoth, Floats
 from convverify.operands.case import Case
 from convverify.problems.problem import Problem
 
@@ -29,10 +30,16 @@ _CONFIRMING = 6  # probes on which a candidate may be confirmed
 
 @dataclass
 class Interview:
-    """Asks a kernel about probes; without `ask` nobody answers, and only what candidates say is compared."""
+    """Asks a kernel, which takes operands in the order of `axes`, about probes, until that has taken so many `seconds`.
+
+    Without `ask` nobody answers, and only what candidates say is compared.
+    """
 
     ask: Ask | None
     is_over: Callable[[], bool]
+    seconds: float
+    axes: AxesOfBoth = NHWC_HWIO
+    spent: float = 0.0
     _probes: dict[Case, Evidence] = field(default_factory=dict)
     _answers: dict[Case, Floats | None] = field(default_factory=dict)
 
@@ -42,7 +49,7 @@ class Interview:
         for probe in self._each_probe(evidence) if self.ask is not None else ():
             if len(found) >= count:
                 break
-            answer = self._answer(probe)
+            answer = self.answer(probe.case)
             if answer is not None and not same(probe.expected, answer, probe.case.problem.dtype):
                 failure = replace(probe, actual=answer)
                 found += [failure] if failure.is_telling else []
@@ -62,7 +69,7 @@ class Interview:
             parts = [part for group in groups for part in _split(group, probe)]
             if self.ask is None:
                 groups = parts
-            elif len(_split([one for group in groups for one in group], probe)) > 1 and (answer := self._answer(probe)) is not None:
+            elif len(_split([one for group in groups for one in group], probe)) > 1 and (answer := self.answer(probe.case)) is not None:
                 groups = [part for part in parts if _agrees(part[0], probe, answer)] or groups
         if self.ask is not None:  # what the kernel has not told apart, it does not tell apart where it fails
             groups = [[one for group in groups for one in group]]
@@ -79,14 +86,14 @@ class Interview:
             predicted = probe.predicted(candidate)
             if predicted is None or same(predicted, probe.expected, probe.case.problem.dtype):
                 continue
-            answer = self._answer(probe)
+            answer = self.answer(probe.case)
             if answer is not None:
                 if same(predicted, answer, probe.case.problem.dtype):
                     return True
                 tried += 1
                 if tried == _CONFIRMING:
                     break
-        return self.ask is None or not any(answer is not None for answer in self._answers.values())
+        return tried == 0
 
     def _narrow_first(self, tied: list[Candidate], evidence: Sequence[Evidence]) -> list[Candidate]:
         """Return candidates in the order of how many probes each would fail."""
@@ -101,18 +108,20 @@ class Interview:
             if self.is_over():
                 return
             if case not in self._probes:
-                self._probes[case] = evidence_of(case, np.zeros(0))
+                self._probes[case] = evidence_of(case, np.zeros(0), self.axes)
             yield self._probes[case]
 
-    def _answer(self, probe: Evidence) -> Floats | None:
-        """Return the kernel's output; None where it has none, or has been asked often enough."""
+    def answer(self, case: Case) -> Floats | None:
+        """Return the kernel's output on a case; None where it has none, or has been asked often or long enough."""
         if self.ask is None:
             return None
-        if probe.case not in self._answers:
-            if len(self._answers) == _ASKED:
+        if case not in self._answers:
+            if len(self._answers) == _ASKED or self.spent > self.seconds:
                 return None
-            self._answers[probe.case] = self.ask(probe.case)
-        return self._answers[probe.case]
+            start = time.monotonic()
+            self._answers[case] = self.ask(case)
+            self.spent += time.monotonic() - start
+        return self._answers[case]
 
 
 def _agrees(candidate: Candidate, probe: Evidence, answer: Floats) -> bool:

@@ -32,6 +32,9 @@ def _at(key: str) -> str:
     return "" if key == "first" else f", in a later call ({key})"
 
 
+_COPIES = "if what it calls takes plain arrays alone, give it copies: x, w = x.copy(), w.copy()"
+
+
 @properties.register("memory_layout", rank=20)
 def memory_layout(trial: Trial) -> Verdict:
     """The result is as right for any memory layout of the operands as for contiguous ones."""
@@ -42,7 +45,7 @@ def memory_layout(trial: Trial) -> Verdict:
         if not trial.plain_is_right:
             return NOT_JUDGED
         sentence = f"with {layouts}, the kernel raised {error}; it is right on contiguous operands"
-        return Finding("memory_layout", sentence, frames=error.frames)
+        return Finding("memory_layout", sentence, frames=error.frames, hint=_COPIES)
     if not trial.answered:
         return NOT_JUDGED
     wrong = trial.value_fault

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from convverify.judging.properties import NOT_JUDGED, Verdict, properties
-from convverify.judging.trial import Finding, Trial, ulp_of
+from convverify.judging.trial import Finding, Trial
+from convverify.operations.error_bounds import ulp_of
 
 
 def _values(name: str, trial: Trial, sentence: str) -> Verdict:
