@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convverify.host.loading import describe
+from convverify.host.loading import describe, where_of
 from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
 
@@ -128,8 +127,8 @@ def kernel_of(
 ) -> Kernel:  # fmt: skip
     """Return the kernel that `described` (see `host.loading.describe`) is; the rest is as for `make_kernel`.
 
-    `where` answers for the condition of the kernel's own domain, which a host alone can call.  What a host says is foreign input: TypeError
-    or ValueError, in one sentence, for what is not a kernel.
+    `where` answers for the condition of the kernel's own domain where the function is not in this process.  What a host says is foreign
+    input: TypeError or ValueError, in one sentence, for what is not a kernel.
     """
     name = name or str(described.get("name", "kernel"))
     attributes = described.get("attributes") or {}
@@ -140,14 +139,7 @@ def kernel_of(
     if accuracy not in ACCURACIES:
         raise ValueError(f"accuracy must be elementwise or normwise, not {accuracy!r}")
     keywords, fixed = _signature(described, name)
-    own = attributes.get("domain")
-    if described.get("where") and isinstance(own, Mapping):
-        if where is None and function is None:
-            raise ValueError(
-                "its domain's where can be asked in its own process alone so far: use --no-isolation, or fields in place of where"
-            )
-        own = dict(own) | {"where": where if where is not None else _where_of(function)}
-    declared = Domain.of(own).intersect(Domain.of(domain))
+    declared = Domain.of(attributes.get("domain")).intersect(Domain(where=where or where_of(function))).intersect(Domain.of(domain))
     return Kernel(
         name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
         whole_domain(name, keywords, fixed, declared),
@@ -162,13 +154,6 @@ def _refusals(declared: Any) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name.isidentifier() for name in names):
         raise TypeError(f"refuses must be exceptions, as in conv2d.refuses = (ValueError, AssertionError), not {declared!r}")
     return tuple(dict.fromkeys((*REFUSAL, *names)))
-
-
-def _where_of(function: Any) -> Any:
-    """Return the condition of a domain that a function in this process declares."""
-    while isinstance(function, functools.partial) and not hasattr(function, "domain"):
-        function = function.func
-    return function.domain["where"]
 
 
 def whole_domain(name: str, keywords: Iterable[str], fixed: Mapping[str, Any], declared: Domain) -> Domain:
