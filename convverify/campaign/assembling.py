@@ -55,7 +55,11 @@ def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -
             kernel = _described(host, target, options.data_format, options.accuracy, options.timeout)
         except (TypeError, ValueError) as error:
             raise CannotLoad(str(error)) from None
-    kernel = replace(kernel, refuses=tuple(dict.fromkeys((*kernel.refuses, *options.refuses))))
+    kernel = replace(
+        kernel,
+        refuses=tuple(dict.fromkeys((*kernel.refuses, *options.refuses))),
+        without=tuple(dict.fromkeys((*kernel.without, *options.without))),
+    )
     try:
         kernel = kernel.within(options.explored(kernel.domain))
         if kernel.domain.where is not None and kernel.domain.restrict(Problem()) is None:

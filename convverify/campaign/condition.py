@@ -6,6 +6,7 @@ Its host is another than the kernel's: what a condition does, and when, makes no
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -87,8 +88,12 @@ def _answer(said: object) -> tuple[bool, str]:
         return said["inside"], ""
     if "error" in said and (error := observe(said, {}, lambda first, size: _NOTHING, dtype_of).error) is not None:
         frame = error.frames[-1] if error.frames else None
-        return False, f"raised {error}" + (f" ({frame.file}:{frame.line})" if frame else "")
+        return False, f"raised {error}" + (f" ({_from_here(frame.file)}:{frame.line})" if frame else "")
     return False, f"returned {str(said.get('type'))[:80]}, where True or False is right,"
+
+
+def _from_here(file: str) -> str:
+    return os.path.relpath(file) if file.startswith(os.getcwd() + os.sep) else file
 
 
 def condition_of(host: object, seconds: float) -> Condition | None:

@@ -25,8 +25,8 @@ class Kernel:
     """A convolution that can be called with a problem.
 
     `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `refuses` names the
-    exceptions by which it says that it does not support a problem; `domain` holds the problems that it is for (default: those that the
-    keywords can pose).
+    exceptions by which it says that it does not support a problem; `without` names properties that it is not judged by; `domain` holds the
+    problems that it is for (default: those that the keywords can pose).
     """
 
     name: str
@@ -35,6 +35,7 @@ class Kernel:
     data_format: str = "NHWC"
     accuracy: str = "elementwise"
     refuses: tuple[str, ...] = REFUSAL
+    without: tuple[str, ...] = ()
     domain: Domain = None  # type: ignore[assignment]  # is one once it is made
 
     def __post_init__(self) -> None:
@@ -142,7 +143,7 @@ def kernel_of(
     declared = Domain.of(attributes.get("domain")).intersect(Domain(where=where or where_of(function))).intersect(Domain.of(domain))
     return Kernel(
         name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
-        whole_domain(name, keywords, fixed, declared),
+        _left_out(attributes.get("reentrant")), whole_domain(name, keywords, fixed, declared),
     )  # fmt: skip
 
 
@@ -154,6 +155,13 @@ def _refusals(declared: Any) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) and name.isidentifier() for name in names):
         raise TypeError(f"refuses must be exceptions, as in conv2d.refuses = (ValueError, AssertionError), not {declared!r}")
     return tuple(dict.fromkeys((*REFUSAL, *names)))
+
+
+def _left_out(reentrant: Any) -> tuple[str, ...]:
+    """Return the property that a kernel is not judged by which declares that it is not to be called by several threads at once."""
+    if reentrant not in (None, True, False):
+        raise TypeError(f"reentrant must be True or False, as in conv2d.reentrant = False, not {reentrant!r}")
+    return ("threads",) if reentrant is False else ()
 
 
 def whole_domain(name: str, keywords: Iterable[str], fixed: Mapping[str, Any], declared: Domain) -> Domain:
