@@ -6,6 +6,7 @@ up, so writing a decorated function in a new file of the package is all that it 
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import pkgutil
@@ -61,8 +62,9 @@ class Registry:
         try:
             return self._entries[name]
         except KeyError:
-            known = ", ".join(self._entries)
-            raise ValueError(f"{self.noun} {name!r} is unknown; known: {known}") from None
+            close = difflib.get_close_matches(name, self._entries, 1)
+            said = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self._entries)}"
+            raise ValueError(f"{self.noun} {name!r} is unknown; {said}") from None
 
     def __contains__(self, name: object) -> bool:
         self._load()

@@ -29,6 +29,7 @@ max-macs = 100
 workers = 2
 isolation = false
 refuses = "ValueError"
+without = "threads"
 python = "bin/python"
 domain = { strides = "equal", kernel = ["square", "odd"], channels = "8n", batch = 1 }
 degenerate = false
@@ -67,7 +68,7 @@ def test_every_option_of_check_can_be_configured(tmp_path: Path, chosen: Any) ->
         "problems": ("x=1x1x1x1 w=1x1x1x1",), "dtypes": ("float16", "float64"), "max_macs": 100, "workers": 2, "isolation": False,
         "corpus": "kept", "data_format": "NCHW", "accuracy": "normwise", "properties": ("shape", "dtype"), "timeout": 1.5,
         "memory_limit": 512, "domain": "strides=equal kernel=equal,odd batch=1 channels=8n", "degenerate": False,
-        "refuses": ("ValueError",), "python": "bin/python",
+        "refuses": ("ValueError",), "without": ("threads",), "python": "bin/python",
     }  # fmt: skip
     assert files == {"html": "out/report.html", "junit": "junit.xml", "json": "report.json"}
     options = {option.opts[0].lstrip("-") for option in check.params if isinstance(option, click.Option)}

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-import convverify
-from convverify.host.loading import describe
-from convverify.judging.kernel import NEUTRAL, declaring, kernel_of, make_kernel
+from convverify.judging.kernel import NEUTRAL, declaring, make_kernel
 from convverify.operands.case import Case
 from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
@@ -226,13 +224,3 @@ def test_axes_of_nchw_bring_the_channels_forward_and_back() -> None:
     assert [nhwc[axis] for axis in kernel.axes[0]] == ["N", "C", "H", "W"]
     assert [hwio[axis] for axis in kernel.axes[1]] == ["O", "I", "H", "W"]
     assert ["NCHW"[axis] for axis in kernel.result_axes] == list("NHWC")
-
-
-def test_a_condition_that_no_host_can_be_asked_is_told_in_a_sentence() -> None:
-    @convverify.domain(where=lambda problem: problem.height % 2 == 0)
-    def conv2d(x: Any, w: Any) -> Any:
-        raise NotImplementedError
-
-    with pytest.raises(ValueError, match="where can be asked in its own process alone so far: use --no-isolation"):
-        kernel_of(describe(conv2d))
-    assert make_kernel(conv2d).domain.where is not None

@@ -7,15 +7,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from convverify.campaign.condition import condition_of
 from convverify.campaign.events import Event, ReferenceWrong
 from convverify.campaign.options import Options
-from convverify.campaign.referring import Reference, References
+from convverify.campaign.referring import TIMEOUT, Reference, References
 from convverify.campaign.session import AnyHost
 from convverify.host.inprocess import LocalHost
 from convverify.host.process import CannotLoad, Host, Place
 from convverify.judging.findings import ReferenceFault
 from convverify.judging.kernel import Kernel, kernel_of
 from convverify.judging.trial import Times
+from convverify.problems.problem import Problem
 
 
 class LocatedKernel(Protocol):
@@ -43,21 +45,28 @@ def host_of(target: LocatedKernel | Kernel, options: Options) -> AnyHost:
 def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -> Kernel:
     """Wait until a host has loaded its kernel, and return what that says of itself.
 
-    Raises CannotLoad, in one sentence.
+    Raises CannotLoad, in one sentence, and where a domain with a condition has no problem.
     """
     if isinstance(target, Kernel):
         kernel = target
     else:
         host.ready(float("inf"))
         try:
-            kernel = _described(host, target, options.data_format, options.accuracy)
+            kernel = _described(host, target, options.data_format, options.accuracy, options.timeout)
         except (TypeError, ValueError) as error:
             raise CannotLoad(str(error)) from None
-    kernel = replace(kernel, refuses=tuple(dict.fromkeys((*kernel.refuses, *options.refuses))))
+    kernel = replace(
+        kernel,
+        refuses=tuple(dict.fromkeys((*kernel.refuses, *options.refuses))),
+        without=tuple(dict.fromkeys((*kernel.without, *options.without))),
+    )
     try:
-        return kernel.within(options.explored(kernel.domain))
+        kernel = kernel.within(options.explored(kernel.domain))
+        if kernel.domain.where is not None and kernel.domain.restrict(Problem()) is None:
+            raise ValueError(f"no problem that its domain's where admits was found, of some thousands that were tried: {kernel.domain}")
     except ValueError as error:
         raise CannotLoad(f"target {kernel.name!r}: {error}") from None
+    return kernel
 
 
 def references_of(
@@ -79,11 +88,13 @@ def references_of(
     )
 
 
-def _described(host: AnyHost, located: LocatedKernel, data_format: str | None = None, accuracy: str | None = None) -> Kernel:
+def _described(
+    host: AnyHost, located: LocatedKernel, data_format: str | None = None, accuracy: str | None = None, seconds: float = TIMEOUT
+) -> Kernel:
     try:
         return kernel_of(
             host.described, located.name, data_format=data_format or located.data_format, accuracy=accuracy or located.accuracy,
-            domain=located.domain,
+            domain=located.domain, where=condition_of(host, seconds),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise type(error)(f"target {located.name!r}: {error}") from None

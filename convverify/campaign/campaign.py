@@ -32,7 +32,7 @@ from convverify.generation.sampling import cases_of
 from convverify.host.process import HUNG, CannotLoad, Death
 from convverify.judging.findings import Finding, ReferenceFault
 from convverify.judging.kernel import Kernel
-from convverify.judging.properties import judge
+from convverify.judging.properties import in_order, judge
 from convverify.judging.properties.values import matches_reference
 from convverify.judging.script import Arena
 from convverify.judging.trial import Trial
@@ -130,7 +130,7 @@ class Campaign:
             self.emit(
                 Started(
                     tuple(kernel.keywords), kernel.data_format, kernel.accuracy, self.max_macs, speed, warm_up, dict(kernel.keywords),
-                    kernel.domain.to_data(),
+                    kernel.domain.to_data(), kernel.without,
                 )
             )  # fmt: skip
             self._phases()
@@ -334,8 +334,8 @@ class Campaign:
     @property
     def _telling(self) -> tuple[str, ...]:
         """The properties by which a result counts as judged: those of values, or all that are asked for where none of these is."""
-        asked = self.options.properties
-        return _BY_VALUE if asked is None or set(asked) & set(_BY_VALUE) else asked
+        by_value = tuple(filter(self.options.asks, _BY_VALUE))
+        return by_value or tuple(entry.name for entry in in_order() if self.options.asks(entry.name))
 
     def _sample_for_a_script(self, trial: Trial, line: str) -> None:
         """Keep some of the cases on which the kernel is right, for a script to run."""
@@ -348,7 +348,7 @@ class Campaign:
 
     @property
     def _asks_references(self) -> bool:
-        return self.options.properties is None or "matches_reference" in self.options.properties
+        return self.options.asks("matches_reference")
 
     def _count(self, trial: Trial, judged: dict[str, bool]) -> None:
         statistics = self.statistics

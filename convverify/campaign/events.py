@@ -12,7 +12,7 @@ from convverify.campaign.statistics import Statistics
 @dataclass(frozen=True)
 class Started:
     """The kernel is loaded: what of a problem it declares, the budget of multiply-adds it is given, its speed, and the seconds that its
-    first call took beyond another (a kernel that compiles itself takes long); and its domain."""
+    first call took beyond another (a kernel that compiles itself takes long); its domain, and the properties that it is not judged by."""
 
     keywords: tuple[str, ...]
     data_format: str
@@ -22,6 +22,7 @@ class Started:
     warm_up: float = 0.0
     spellings: dict[str, str] = field(default_factory=dict)
     domain: dict[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ _VALUES = {"exact": "exact_on_integers", "rounding": "within_error_bound", "spec
 
 def asks_stages(options: Options) -> list[str]:
     """Return the stages of values of which results are asked for."""
-    return [stage for stage, name in _VALUES.items() if options.properties is None or name in options.properties]
+    return [stage for stage, name in _VALUES.items() if options.asks(name)]
 
 
 def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finished: bool, needed: float = 0.0) -> str:
@@ -58,7 +58,7 @@ def _varies(domain: Domain, name: str) -> bool:
 
 
 def _asks_references(options: Options) -> bool:
-    return options.properties is None or "matches_reference" in options.properties
+    return options.asks("matches_reference")
 
 
 def _nothing(options: Options, statistics: Statistics) -> str:

@@ -21,6 +21,7 @@ from convverify.campaign.session import Session
 from convverify.campaign.statistics import Statistics
 from convverify.host.limits import die_with_parent, unreadable
 from convverify.host.process import CannotLoad, kill
+from convverify.problems.domain import ConditionError
 
 _DEATHS = 3  # of judges, for each one that was started
 
@@ -171,7 +172,7 @@ def main(descriptor: int) -> None:
                 Campaign(options, session, consulted, emit, statistics, take).run()
             finally:
                 consulted.close()
-    except CannotLoad as error:
+    except (CannotLoad, ConditionError) as error:
         emit(Failed("usage", str(error)))
     finally:
         host.close()

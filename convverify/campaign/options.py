@@ -30,9 +30,9 @@ class Options:
 
     max_examples counts problems drawn at random; max_time and timeout are in seconds, memory_limit in MiB; max_macs limits the
     multiply-adds of one problem (0: found by timing the kernel); domain narrows, in one line, what the kernel declares; refuses names
-    exceptions by which the kernel refuses problems; degenerate says
-    whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out (False), or are tried
-    and reported apart (None).  Raises ValueError naming the option.
+    exceptions by which the kernel refuses problems; properties are the only ones judged (None: all), without those that are left out;
+    degenerate says whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out
+    (False), or are tried and reported apart (None).  Raises ValueError naming the option.
     """
 
     target: str
@@ -44,6 +44,7 @@ class Options:
     data_format: str | None = None
     accuracy: str | None = None
     properties: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
     suite: str | None = None
     batch: int = 1
     problems: tuple[str, ...] = ()
@@ -81,11 +82,17 @@ class Options:
             raise ValueError(f"layout must be NHWC or NCHW, not {self.data_format!r}")
         if self.accuracy is not None and self.accuracy not in ACCURACIES:
             raise ValueError(f"accuracy must be elementwise or normwise, not {self.accuracy!r}")
-        if self.properties is not None:
+        if self.properties is not None or self.without:
             from convverify.judging.properties import properties
 
-            for name in self.properties:
+            for name in (*(self.properties or ()), *self.without):
                 _ = properties[name]
+            if not any(map(self.asks, self.properties or properties.names())):
+                raise ValueError(f"without must leave a property to judge, not {', '.join(self.without)}")
+
+    def asks(self, name: str) -> bool:
+        """Return whether a property is to be judged."""
+        return (self.properties is None or name in self.properties) and name not in self.without
 
     def to_json(self) -> str:
         """Return the options as JSON text."""

@@ -72,6 +72,17 @@ class Report:
         return DATA_FORMATS[self.options.data_format or (self.started.data_format if self.started else "NHWC")]
 
     @property
+    def without(self) -> tuple[str, ...]:
+        """The properties that were left out."""
+        return self.options.without if self.started is None else self.started.without
+
+    @property
+    def headline(self) -> str:
+        """The verdict in capitals, with what was left out of it: "VERIFIED without threads"."""
+        left_out = f" without {', '.join(self.without)}" if self.without and self.ok else ""
+        return self.verdict.upper() + left_out
+
+    @property
     def exit_status(self) -> int:
         """The command line's exit status for this verdict."""
         return EXIT_STATUS[self.verdict]
@@ -84,6 +95,7 @@ class Report:
         data: dict[str, Any] = {
             "schema": SCHEMA,
             "verdict": self.verdict,
+            "without": list(self.without),
             "sentence": self.sentence,
             "target": self.options.target,
             "seed": self.options.seed,

@@ -153,7 +153,7 @@ class Verification:
 
     def _as_a_script(self, host: AnyHost) -> None:
         """Run some cases in a plain script, where nothing has been refuted so far."""
-        asked = self.options.properties is None or "plain_script" in self.options.properties
+        asked = self.options.asks("plain_script")
         if self.found or self.failed or not self._sample or not asked or isinstance(self._target, Kernel) or self._kernel is None:
             return
         cases = self._sample[: CASES if self._slow is None else _SLOW_CASES]

@@ -124,6 +124,14 @@ _SHARED = [
         metavar="NAMES",
         help="Judge these properties alone.",
     ),
+    click.option(
+        "--without",
+        multiple=True,
+        callback=_names,
+        shell_complete=_complete("properties"),
+        metavar="NAMES",
+        help="Leave these properties out, which the verdict says.",
+    ),
     click.option("--timeout", type=Real(), default=3.0, show_default=True, help="Seconds that one call may take."),
     click.option(
         "--memory-limit",

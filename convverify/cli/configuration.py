@@ -141,7 +141,7 @@ def _check_ranges(file: Path, values: dict[str, Any]) -> None:
 
     known = {item.name for item in fields(Options)} - {"workers"}
     chosen: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
-    for name in ("dtypes", "properties", "references"):
+    for name in ("dtypes", "properties", "without", "references"):
         if name in chosen:
             chosen[name] = tuple(part.strip() for item in chosen[name] for part in item.split(",") if part.strip())
     if "data_format" in chosen:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from convverify.campaign.condition import condition_of
+from convverify.campaign.referring import TIMEOUT
 from convverify.compare.conditions import environment
 from convverify.compare.options import CompareOptions
 from convverify.host.process import Host, Place
@@ -77,8 +79,9 @@ class Contender:
         located = self.located
         try:
             self._kernel = kernel_of(
-                self.host.described, located.name, data_format=located.data_format, accuracy=located.accuracy, domain=located.domain
-            )
+                self.host.described, located.name, data_format=located.data_format, accuracy=located.accuracy, domain=located.domain,
+                where=condition_of(self.host, TIMEOUT),
+            )  # fmt: skip
         except (TypeError, ValueError) as error:
             raise type(error)(f"target {located.name!r}: {error}") from None
         self.tree.halt()

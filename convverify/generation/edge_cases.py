@@ -44,7 +44,9 @@ def _table(domain: Domain, dtypes: Sequence[str], max_macs: int, degenerate: boo
     others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
     names = [name for name in layouts.names() if name != PLAIN]
     number = 0
-    for wanted in itertools.chain(_basics(), _small(), _crossed(), _conventional(), _channels(), _tails(), _steps(), _deep(), _long()):
+    table = (*_basics(), *_small(), *_crossed(), *_conventional(), *_channels(), *_tails(), *_steps(), *_deep(), *_long())
+    domain.foresee(wanted.with_(dtype=dtype) for wanted in table for dtype in dtypes)
+    for wanted in table:
         if is_degenerate(wanted) != degenerate:
             continue
         problem = _inside(domain, wanted.with_(dtype=dtypes[number % len(dtypes)]), max_macs)

@@ -1,8 +1,9 @@
 """Calls: carry out a script, and record what came of each step.
 
 A script is JSON: {"cases": [{"operands": [...], "steps": [...]}]}.  An operand says where it lies and what its array looks like; a step
-calls the kernel, changes an operand in place, or calls from several threads at once.  Results are copied into the shared memory within
-the call: it is over when the bytes are there.  After a step that raised, or that wrote to its operands, the rest of a case is left out.
+calls the kernel, changes an operand in place, calls from several threads at once, or asks the condition of the kernel's domain about a
+problem.  Results are copied into the shared memory within the call: it is over when the bytes are there.  After a step that raised, or
+that wrote to its operands, the rest of a case is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from .loading import where_of
 from .mapping import CALLING, PAGE, PREPARING, Mapping
+from .posed import Problem
 from .turns import take_turns
 
 _ndarray = np.ndarray
@@ -119,6 +122,8 @@ class Runner:
                 outcome = self._at_once(operands, said)
             elif kind == "turns":
                 outcome = self._turns(said)
+            elif kind == "where":
+                outcome = self._inside(said)
             else:
                 for operand, first in said:
                     memory = operands[operand]
@@ -161,6 +166,18 @@ class Runner:
         with np.errstate(all="ignore"):
             take_turns(mapping, (x, w), np.ndarray(said["size"], np.uint8, mapping.buffer, said["out"]), self.convert, call, show)
         return {}
+
+    def _inside(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Ask the condition of the kernel's domain about a problem."""
+        self._count()
+        try:
+            condition = where_of(self.function)
+            answer = condition(Problem(said)) if condition is not None else None
+            return {"inside": bool(answer)} if isinstance(answer, (int, np.bool_)) else {"type": _name_of(type(answer))}
+        except self.passes:
+            raise
+        except BaseException as error:
+            return {"error": told(error)}
 
     def _call(self, operands: list[Operand], said: dict[str, Any], held: list[tuple[int, Any, bytes]]) -> dict[str, Any]:
         used = operands[said["x"]], operands[said["w"]]

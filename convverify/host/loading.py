@@ -130,7 +130,7 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
     """Return what a function's signature and attributes say, as plain data.
 
     `parameters` is None for a builtin or C function without a signature; else (name, kind, whether it has a default, the default) of each.
-    `fixed` is what a `functools.partial` fixes; `where` whether the domain has a condition, which only this process can call.
+    `fixed` is what a `functools.partial` fixes; `where` names the condition of the domain, which only this process can call; "" without.
     """
     try:
         signature = inspect.signature(function)
@@ -149,16 +149,26 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
             break
         fixed = {str(key): _plain(value) for key, value in inner.keywords.items()} | fixed
         inner = inner.func
-    domain = said.get("domain")
-    where = False
-    if isinstance(domain, dict) and callable(domain.get("where")):
-        where = True
-        said["domain"] = {key: value for key, value in domain.items() if key != "where"}
+    if hasattr(said.get("domain"), "to_data"):  # a Domain itself
+        said["domain"] = said["domain"].to_data()
+    condition = where_of(function)
+    where = "" if condition is None else str(getattr(condition, "__name__", type(condition).__name__))[:80]
+    if where:
+        said["domain"] = {key: value for key, value in said["domain"].items() if key != "where"}
     name = getattr(inner, "__name__", type(function).__name__)
     return {
         "name": str(name)[:200], "parameters": parameters, "signature": shown, "fixed": fixed, "where": where,
         "attributes": {key: _plain(value) for key, value in said.items()},
     }  # fmt: skip
+
+
+def where_of(function: Any) -> Callable[[Any], Any] | None:
+    """Return the condition, `where`, of the domain that a function declares; None without one."""
+    while isinstance(function, functools.partial) and not hasattr(function, "domain"):
+        function = function.func
+    declared = getattr(function, "domain", None)
+    condition = declared.get("where") if isinstance(declared, dict) else getattr(declared, "where", None)
+    return condition if callable(condition) else None
 
 
 def _default(parameter: inspect.Parameter) -> Any:

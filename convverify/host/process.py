@@ -116,8 +116,15 @@ class Host:
         self._begun = 0.0
         self._laid_out = 0
         self._weighed = 0.0
+        self.beside = contextlib.ExitStack()  # what is closed with it
 
     # Its life.
+
+    def another(self) -> Host:
+        """Return another host of the same kernel, not started."""
+        return Host(
+            self.place, python=self.python, memory_limit=self.memory_limit, load_timeout=self.load_timeout, environment=self._environment
+        )
 
     def start(self) -> None:
         """Start the process, without waiting until the kernel is loaded."""
@@ -151,7 +158,7 @@ class Host:
         self.start()
         deadline = time.monotonic() + seconds
         while True:
-            self._pump(max(0.0, min(deadline - time.monotonic(), 0.1)))
+            self._pump(0.0 if self._loaded else max(0.0, min(deadline - time.monotonic(), 0.1)))
             if self._failure:
                 raise CannotLoad(self._failure)
             if self._loaded:
@@ -180,7 +187,7 @@ class Host:
                 self._settle()
                 self._fork()
                 return
-        self.close()
+        self._end()
         self.ready(self.load_timeout)
 
     def _fork(self) -> None:
@@ -193,7 +200,11 @@ class Host:
         self.mapping.set_word(TO_HOST, self._submitted)
 
     def close(self) -> None:
-        """End the process and all that it has started."""
+        """End the process and all that it has started, and what is to be closed with it."""
+        self._end()
+        self.beside.close()
+
+    def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return

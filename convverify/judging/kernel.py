@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convverify.host.loading import describe
+from convverify.host.loading import describe, where_of
 from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
 
@@ -26,8 +25,8 @@ class Kernel:
     """A convolution that can be called with a problem.
 
     `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `refuses` names the
-    exceptions by which it says that it does not support a problem; `domain` holds the problems that it is for (default: those that the
-    keywords can pose).
+    exceptions by which it says that it does not support a problem; `without` names properties that it is not judged by; `domain` holds the
+    problems that it is for (default: those that the keywords can pose).
     """
 
     name: str
@@ -36,6 +35,7 @@ class Kernel:
     data_format: str = "NHWC"
     accuracy: str = "elementwise"
     refuses: tuple[str, ...] = REFUSAL
+    without: tuple[str, ...] = ()
     domain: Domain = None  # type: ignore[assignment]  # is one once it is made
 
     def __post_init__(self) -> None:
@@ -128,8 +128,8 @@ def kernel_of(
 ) -> Kernel:  # fmt: skip
     """Return the kernel that `described` (see `host.loading.describe`) is; the rest is as for `make_kernel`.
 
-    `where` answers for the condition of the kernel's own domain, which a host alone can call.  What a host says is foreign input: TypeError
-    or ValueError, in one sentence, for what is not a kernel.
+    `where` answers for the condition of the kernel's own domain where the function is not in this process.  What a host says is foreign
+    input: TypeError or ValueError, in one sentence, for what is not a kernel.
     """
     name = name or str(described.get("name", "kernel"))
     attributes = described.get("attributes") or {}
@@ -140,17 +140,10 @@ def kernel_of(
     if accuracy not in ACCURACIES:
         raise ValueError(f"accuracy must be elementwise or normwise, not {accuracy!r}")
     keywords, fixed = _signature(described, name)
-    own = attributes.get("domain")
-    if described.get("where") and isinstance(own, Mapping):
-        if where is None and function is None:
-            raise ValueError(
-                "its domain's where can be asked in its own process alone so far: use --no-isolation, or fields in place of where"
-            )
-        own = dict(own) | {"where": where if where is not None else _where_of(function)}
-    declared = Domain.of(own).intersect(Domain.of(domain))
+    declared = Domain.of(attributes.get("domain")).intersect(Domain(where=where or where_of(function))).intersect(Domain.of(domain))
     return Kernel(
         name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
-        whole_domain(name, keywords, fixed, declared),
+        _left_out(attributes.get("reentrant")), whole_domain(name, keywords, fixed, declared),
     )  # fmt: skip
 
 
@@ -164,11 +157,11 @@ def _refusals(declared: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*REFUSAL, *names)))
 
 
-def _where_of(function: Any) -> Any:
-    """Return the condition of a domain that a function in this process declares."""
-    while isinstance(function, functools.partial) and not hasattr(function, "domain"):
-        function = function.func
-    return function.domain["where"]
+def _left_out(reentrant: Any) -> tuple[str, ...]:
+    """Return the property that a kernel is not judged by which declares that it is not to be called by several threads at once."""
+    if reentrant not in (None, True, False):
+        raise TypeError(f"reentrant must be True or False, as in conv2d.reentrant = False, not {reentrant!r}")
+    return ("threads",) if reentrant is False else ()
 
 
 def whole_domain(name: str, keywords: Iterable[str], fixed: Mapping[str, Any], declared: Domain) -> Domain:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +144,19 @@ class Plan:
         if fences:
             said["fences"] = fences
         return said
+
+
+# Not macs_inside, which takes a loop over the image.
+_POSED = (
+    *(item.name for item in dataclasses.fields(Problem)),
+    *(name for name, value in vars(Problem).items() if isinstance(value, property | functools.cached_property) and name != "macs_inside"),
+)
+
+
+def posed(problems: Sequence[Problem]) -> bytes:
+    """Return the script that asks a kernel's condition about problems, one step for each."""
+    steps = [("where", {name: getattr(problem, name) for name in _POSED} | {"line": str(problem)}) for problem in problems]
+    return json.dumps({"cases": [{"operands": [], "steps": steps}]}).encode()
 
 
 @functools.cache

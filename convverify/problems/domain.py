@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from convverify.problems.dtypes import FORMATS
 from convverify.problems.integers import ANY, Integers, Tuples
-from convverify.problems.nearest import nearest
+from convverify.problems.nearest import find_inside, nearest
 from convverify.problems.problem import Problem, is_degenerate, kind_of, split_tokens
 
 Where: TypeAlias = Callable[[Problem], bool]
@@ -210,6 +210,11 @@ class Domain:
         """The domain without its degenerate problems."""
         return replace(self, degenerate=False) if self.degenerate else self
 
+    @cached_property
+    def example(self) -> Problem | None:
+        """An ordinary problem of the domain; None where none was found."""
+        return find_inside(self.ordinary)
+
     def intersect(self, other: Domain) -> Domain:
         """Return the problems that are in both.
 
@@ -243,10 +248,27 @@ class Domain:
 
     def holds(self, problem: Problem) -> bool:
         """Return whether `where` has nothing against the problem; ValueError where it cannot say."""
+        if self.where is None:
+            return True
         try:
-            return self.where is None or bool(self.where(problem))
+            answer = self.where(problem)
+        except ConditionError:
+            raise
         except Exception as error:
             raise ConditionError(f"the domain's where raised {type(error).__name__} ({error}) about {problem}") from error
+        if not isinstance(answer, int) and type(answer).__name__ not in ("bool", "bool_"):
+            raise ConditionError(f"the domain's where returned {type(answer).__name__} about {problem}, where True or False is right")
+        return bool(answer)
+
+    def foresee(self, problems: Iterable[Problem]) -> None:
+        """Ask a condition that answers from another process about many problems at once, each as the other fields have it."""
+        if (ask := getattr(self.where, "foresee", None)) is not None:
+            ask([near for problem in problems if (near := nearest(self._fields, problem)) is not None])
+
+    @cached_property
+    def _fields(self) -> Domain:
+        """The domain without its condition."""
+        return replace(self, where=None)
 
     @cached_property
     def _restricted(self) -> tuple[str, ...]:

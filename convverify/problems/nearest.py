@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convverify.problems.problem import Padding, Problem, is_degenerate, kind_of
+
+_TRIED = 4000  # problems
+_AT_ONCE = 16  # of which a condition is asked
+_CHANNELS = ("in_channels", "out_channels", "groups")
+# What may have to change together comes together first.
+_STEPS: tuple[tuple[str, ...], ...] = (
+    ("dtype",), _CHANNELS, ("in_channels", "out_channels"), ("in_channels",), ("out_channels",), ("kernel_height", "kernel_width"),
+    ("kernel_height",), ("kernel_width",), ("padding",), ("height", "width"), ("height",), ("width",), ("batch",), ("strides",),
+    ("dilations",), _CHANNELS,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from convverify.problems.domain import Domain
@@ -23,11 +35,58 @@ def nearest(domain: Domain, problem: Problem) -> Problem | None:
     for wanted in (True, False) if ordinary and domain.degenerate else (ordinary,):
         near = _within_fields(domain, problem, wanted)
         if near is not None and not domain.holds(near):
-            others = (_within_fields(domain, other, wanted) for other in _variations(near))
-            near = next((other for other in others if other is not None and domain.holds(other)), None)
+            near = _varied(domain, near, wanted) or _from_inside(domain, near)
         if near is not None:
             return near
     return None
+
+
+def _varied(domain: Domain, near: Problem, ordinary: bool) -> Problem | None:
+    """Return the first variation of a problem that the condition holds for."""
+    fields = (_within_fields(domain, varied, ordinary) for varied in _variations(near))
+    others = (other for other in fields if other is not None)
+    while several := list(itertools.islice(others, _AT_ONCE)):
+        domain.foresee(several)
+        for other in several:
+            if domain.holds(other):
+                return other
+    return None
+
+
+def find_inside(domain: Domain) -> Problem | None:
+    """Return an ordinary problem that keeps to the fields of a domain and to its condition, from a few thousand that are tried; None where
+    none does."""
+    sizes, depths = ((3, 3), (1, 1), (5, 5), (2, 2), (7, 7), (4, 4), (1, 3), (3, 1)), (8, 4, 16, 1, 3, 32, 64, 12, 2, 6, 128)
+    images, steps = ((8, 8), (9, 7), (16, 16), (6, 12), (32, 32), (28, 28)), ((1, 1), (2, 2))
+    tried: dict[Problem, None] = {}
+    choices = list(itertools.product(sizes, depths, depths, images, steps))
+    random.Random(0).shuffle(choices)
+    for (rows, columns), ins, outs, image, strides in choices:
+        half = (rows // 2, rows // 2), (columns // 2, columns // 2)
+        padding = ("VALID", "SAME", half)[len(tried) % 3]
+        near = _within_fields(domain, Problem(1, *image, ins, rows, columns, outs, strides=strides, padding=padding), True)
+        if near is not None:
+            tried[near] = None
+        if len(tried) >= _TRIED:
+            break
+    domain.foresee(tried)
+    return next((problem for problem in tried if domain.holds(problem)), None)
+
+
+def _from_inside(domain: Domain, wanted: Problem) -> Problem | None:
+    """Return a problem inside that is on the way to the one wanted, from one that is known to be inside, a step at a time."""
+    inside = domain.example
+    if inside is None:
+        return None
+    for changes in _STEPS:
+        q = inside
+        try:
+            q = inside.with_(**{name: getattr(wanted, name) for name in changes})
+        except ValueError:  # groups that do not divide the channels
+            continue
+        if q != inside and not is_degenerate(q) and domain.admits(q):
+            inside = q
+    return inside
 
 
 def _within_fields(domain: Domain, p: Problem, ordinary: bool) -> Problem | None:

@@ -27,7 +27,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         raise pytest.Collector.CollectError(f"{metafunc.function.__name__}: {printable(str(error))}") from None
     metafunc.fixturenames.append(PROPERTY)
     marks = _on_one_worker(metafunc, planned)
-    parameters = [pytest.param((planned, name), id=name, marks=marks) for name in property_names(planned.options.properties)]
+    parameters = [pytest.param((planned, name), id=name, marks=marks) for name in property_names(planned.options)]
     metafunc.parametrize(PROPERTY, parameters, indirect=True)
 
 

@@ -109,7 +109,7 @@ def _facts(example: Counterexample) -> Iterable[str]:
 def _properties(report: Report) -> Iterable[dict[str, Any]]:
     refuted = {example.property for example in report.counterexamples}
     for entry in in_order():
-        if report.options.properties is None or entry.name in report.options.properties:
+        if report.options.asks(entry.name):
             judged = report.statistics.judged.get(entry.name, 0)
             outcome = "refuted" if entry.name in refuted else "" if judged else "not judged"
             yield {"name": entry.name, "judged": judged, "outcome": outcome, "summary": entry.summary}

@@ -37,10 +37,10 @@ def _suite(root: ElementTree.Element, report: Report, number: int) -> None:
         timestamp=begun.isoformat(timespec="seconds"), hostname=platform.node() or "localhost", time=f"{report.seconds:.3f}",
     )  # fmt: skip
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in {"seed": str(report.options.seed), "verdict": report.verdict, **report.environment}.items():
+    for name, value in {"seed": str(report.options.seed), "verdict": report.headline.lower(), **report.environment}.items():
         ElementTree.SubElement(properties, "property", name=one_line(name), value=one_line(value))
     for entry in in_order():
-        if report.options.properties is None or entry.name in report.options.properties:
+        if report.options.asks(entry.name):
             _property(_case(suite, report, entry.name), report, entry.name)
     if report.verdict not in (VERIFIED, REFUTED):
         error = ElementTree.SubElement(_case(suite, report, "verdict"), "error", type=report.verdict, message=one_line(summary(report)))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from convverify.campaign.events import Found
+from convverify.campaign.options import Options
 from convverify.campaign.report import REFUTED, VERIFIED, Counterexample, Report
 from convverify.judging.properties import in_order
 from convverify.reporting.plain import printable
@@ -23,9 +24,9 @@ class Outcome:
     text: str
 
 
-def property_names(report_of: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the properties that a campaign judges, in their order; `report_of` is the option `properties`."""
-    return tuple(entry.name for entry in in_order() if report_of is None or entry.name in report_of)
+def property_names(options: Options) -> tuple[str, ...]:
+    """Return the properties that a campaign judges, in their order."""
+    return tuple(entry.name for entry in in_order() if options.asks(entry.name))
 
 
 def outcomes(report: Report, found: Iterable[Found]) -> dict[str, Outcome]:
@@ -39,7 +40,7 @@ def outcomes(report: Report, found: Iterable[Found]) -> dict[str, Outcome]:
 def _names(report: Report, findings: dict[str, Found]) -> tuple[str, ...]:
     """Return the properties that were asked for, and those that are refuted although they were not: a kernel can crash in any case."""
     refuted = (*(example.property for example in report.counterexamples), *findings)
-    return tuple(dict.fromkeys((*property_names(report.options.properties), *refuted)))
+    return tuple(dict.fromkeys((*property_names(report.options), *refuted)))
 
 
 def _outcome(report: Report, name: str, findings: dict[str, Found]) -> Outcome:
@@ -50,6 +51,8 @@ def _outcome(report: Report, name: str, findings: dict[str, Found]) -> Outcome:
         return Outcome(REFUTES, _text_of(report, _as_found(report, findings[name])))
     if report.verdict not in (VERIFIED, REFUTED):
         return Outcome(NO_VERDICT, f"{printable(report.options.target)} is not verified: {report.verdict}: {printable(report.sentence)}")
+    if name in report.without:
+        return Outcome(NOT_JUDGED, "left out, as the kernel declares")
     cases, judged = report.statistics.cases, report.statistics.judged.get(name, 0)
     if judged:
         return Outcome(HOLDS, f"judged on {judged} of {cases} cases")

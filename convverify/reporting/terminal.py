@@ -142,7 +142,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _show_verdict(report: Report, console: Console) -> None:
-    verdict = f"[{_COLOURS.get(report.verdict, _OTHERS)}]{report.verdict.upper()}[/]"
+    verdict = f"[{_COLOURS.get(report.verdict, _OTHERS)}]{report.headline}[/]"
     _prose(console, f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}")
 
 
@@ -231,9 +231,10 @@ def _show_statistics(report: Report, console: Console) -> None:
     for column, justify in (("property", "left"), ("judged", "right"), ("", "left")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal, as rich asks
     for entry in in_order():
-        if report.options.properties is None or entry.name in report.options.properties:
+        if report.options.asks(entry.name) or entry.name in report.without:
             refuted = any(example.property == entry.name for example in report.counterexamples)
-            table.add_row(entry.name, str(statistics.judged.get(entry.name, 0)), "[red]refuted[/]" if refuted else "")
+            said = "[red]refuted[/]" if refuted else "[yellow]left out[/]" if entry.name in report.without else ""
+            table.add_row(entry.name, str(statistics.judged.get(entry.name, 0)), said)
     console.print(table)
     for figure in figures(report):
         _prose(console, _safe(figure))

@@ -29,8 +29,10 @@ def in_order() -> tuple[Entry, ...]:
 
 
 def chosen(trial: Trial, names: tuple[str, ...] | None) -> list[Entry]:
-    """Return the properties that are for a trial: for its stage, and where it is not thorough, for its turn; `names` restricts them."""
-    return _chosen(trial.case.stage, names, -1 if trial.thorough else (trial.case.seed >> 3) % _turns())
+    """Return the properties that are for a trial: for its stage, and where it is not thorough, for its turn; `names` and what its kernel
+    leaves out restrict them."""
+    turn = -1 if trial.thorough else (trial.case.seed >> 3) % _turns()
+    return _chosen(trial.case.stage, names, trial.kernel.without, turn)
 
 
 @functools.cache
@@ -40,11 +42,12 @@ def _turns() -> int:
 
 
 @functools.cache
-def _chosen(stage: str, names: tuple[str, ...] | None, turn: int) -> list[Entry]:
+def _chosen(stage: str, names: tuple[str, ...] | None, without: tuple[str, ...], turn: int) -> list[Entry]:
     return [
         entry
         for entry in in_order()
         if (names is None or entry.name in names)
+        and entry.name not in without
         and stage in entry.traits.get("stages", (stage,))
         and (turn < 0 or not turn % entry.traits.get("every", 1))
     ]
