@@ -138,7 +138,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert graph == {}
 
 
-JUDGES = ("host.process", "host.inprocess", "host.standing", "host.boot")  # the judge's side of a host
+JUDGES = ("host.process", "host.inprocess", "host.standing", "host.weighing", "host.boot")  # the judge's side of a host
 
 
 def test_a_host_needs_the_standard_library_and_numpy_and_nothing_of_ours() -> None:
