@@ -40,6 +40,9 @@ as another user, in a container, or in a virtual machine that is thrown away:
   this changes later runs, and not the present one. `git status` and a read-only installation show or stop it.
 - *Resources that all share.* A kernel can fill a disk, or take memory and processors away from everyone. Then a run is inconclusive, or
   refutes the kernel for what it took.
+- *A kernel that is good until it is alone.* The second of the two plain scripts has the rights of a user's program, but that it cannot
+  trace, nor, on Linux from 6.12 on and as root, signal processes that it has not started. Elsewhere a kernel that waits for that script
+  can end the judge; it cannot change a verdict.
 - *A kernel that knows its user.* The last cases of a campaign run in a plain script, which looks like a user's own. A kernel that is wrong
   on one host name, on one date, at the millionth call, or on no machine on which any process is called convverify, is right wherever it
   is judged. No test of behaviour finds that. Read the source of what you run.

@@ -66,6 +66,7 @@ def main(said: dict[str, Any]) -> None:
     if os.fork():
         os._exit(0)
     limits.adopt_orphans()
+    limits.drop_tracing()
     limits.keep_signals_inside()  # which leaves no trace; where the system allows it to whoever may gain privileges
     if said["judge"]:
         limits.restrict(said["judge"])

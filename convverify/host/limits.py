@@ -162,7 +162,7 @@ class _Program(ctypes.Structure):
 def restrict(judge: int) -> None:
     """Give up what a kernel does not need: new privileges, tracing, and signals to the judge.  What the system refuses is left out."""
     _prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _drop_tracing()
+    drop_tracing()
     keep_signals_inside()
     if sys.platform == "linux" and platform.machine() in _CALLS and judge != os.getpid():
         with contextlib.suppress(OSError):
@@ -184,7 +184,7 @@ def keep_signals_inside() -> None:
                 os.close(descriptor)
 
 
-def _drop_tracing() -> None:
+def drop_tracing() -> None:
     """Drop the capability to trace, which the superuser has: the judge's memory is then as far away as another user's."""
     _prctl(_CAPBSET_DROP, _CAP_SYS_PTRACE)
     with contextlib.suppress(OSError, AttributeError):
