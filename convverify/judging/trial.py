@@ -21,10 +21,9 @@ from convverify.judging.observation import Observation, observe
 from convverify.judging.script import Arena, Plan, dtype_of
 from convverify.operands.case import Case
 from convverify.operands.placing import Operand
-from convverify.operations.error_bounds import elementwise_bound
+from convverify.operations.error_bounds import elementwise_bound, ulp_of
 from convverify.operations.forward import convolve
 from convverify.operations.special import SpecialMasks, special_expected, special_masks, wrong_infinities
-from convverify.problems.dtypes import FORMATS
 
 __all__ = ["Accuracy", "Array", "Finding", "Floats", "Mask", "Times", "Trial", "read_record", "ulp_of"]
 
@@ -288,11 +287,3 @@ def read_record(plan: Plan, record: list[Any] | None) -> tuple[Seen, dict[str, l
         else:
             observed[key] = observe(part, said, plan.memory.read, dtype_of, plan.kernel.refuses)
     return observed, threads
-
-
-def ulp_of(values: Floats, dtype: str) -> Floats:
-    """Return the unit in the last place of each value in the named format (subnormals counted as the smallest normal number)."""
-    form = FORMATS[dtype]
-    _, exponents = np.frexp(np.abs(values))
-    ulp: Floats = np.ldexp(1.0, np.maximum(exponents, form.min_exponent + 1) - form.precision)
-    return ulp
