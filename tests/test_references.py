@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -119,13 +120,37 @@ def test_windows_hold_the_pixels_under_the_kernel(problem: Problem) -> None:
     assert np.isin(windows, [-1.0, *x.ravel()]).all()
 
 
-def test_large_problems_are_done_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = Problem(5, 6, 6, 2, 3, 3, 4)
+@pytest.mark.parametrize("block", [1, 300, 2000])  # a row at a time, some rows, some images
+def test_large_problems_are_done_in_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    problem = Problem(5, 6, 6, 4, 3, 3, 4, groups=2)
     rng = np.random.default_rng(0)
     x, w = rng.integers(-9, 9, problem.x_shape).astype(float), rng.integers(-9, 9, problem.w_shape).astype(float)
     whole = convolve(problem, x, w)
-    monkeypatch.setattr(forward, "_BLOCK", 1)
+    monkeypatch.setattr(forward, "_BLOCK", block)
     np.testing.assert_array_equal(convolve(problem, x, w), whole)
+
+
+def test_the_windows_of_a_large_image_are_never_all_in_memory() -> None:
+    problem = Problem(1, 130, 130, 64, 3, 3, 2)
+    x, w = np.ones(problem.x_shape), np.ones(problem.w_shape)
+    tracemalloc.start()
+    convolve(problem, x, w)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < problem.output_shape[1] * problem.output_shape[2] * problem.terms * 8 / 2
+
+
+def test_tensorflow_forgets_what_it_keeps_for_each_combination_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensorflow.load()
+    from tensorflow.python.eager.context import Context
+
+    forgotten: list[int] = []
+    monkeypatch.setattr(Context, "clear_kernel_cache", lambda self: forgotten.append(1))
+    monkeypatch.setattr(tensorflow, "_FORGET_EVERY", 3)
+    x, w = np.ones((1, 3, 3, 1), np.float32), np.ones((1, 1, 1, 1), np.float32)
+    for _ in range(6):
+        tensorflow.conv2d(x, w)
+    assert len(forgotten) == 2
 
 
 def test_tensorflow_is_loaded_late_and_writes_nothing() -> None:

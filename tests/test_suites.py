@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from convverify import conv2d_matmul, verify
 from convverify.problems.problem import Problem
 from convverify.problems.suites import find_suite, load_suite, suites
 
@@ -125,3 +126,17 @@ def test_a_file_without_problems_or_without_text_is_an_error(tmp_path):
 def test_what_cannot_be_the_name_of_a_file_is_no_suite(name):
     with pytest.raises(ValueError, match="is neither a file nor one of"):
         find_suite(name)
+
+
+def test_every_problem_is_tried_once_before_any_is_tried_again():
+    lines = ["x=1x5x5x1 w=3x3x1x1", "x=1x6x6x1 w=3x3x1x1", "x=1x7x7x1 w=3x3x1x1"]
+    tried = []
+
+    def kernel(x, w):
+        if x.shape[1] < 8:  # others are tried to learn how fast it is
+            tried.append((x.shape[1], x.dtype.name))
+        return conv2d_matmul(x, w)
+
+    verify(kernel, references=[], problems=lines, properties=["exact_on_integers"])
+    once = [(extent, dtype) for extent in (5, 6, 7) for dtype in ("float32", "float64")]
+    assert tried[:12] == once + once

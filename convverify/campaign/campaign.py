@@ -42,13 +42,16 @@ from convverify.operations.doubt import who_stands_alone
 from convverify.operations.forward_by_scattering import affordable, scatter
 from convverify.problems.domain import APART
 from convverify.problems.problem import Problem, is_degenerate
+from convverify.problems.size import bytes_needed, bytes_of_machine, work_of
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
 DEGENERATE = 1 << 30  # the shard of degenerate problems
 LARGE = DEGENERATE + 1  # the shard of large problems
 _CASES, _FEWER_CASES = 4, 2  # on each problem: drawing one, and a reference's first call on it, cost as much as two small cases
 _SMALL = 1 << 14  # multiply-adds, up to which a case is small
-_LARGE = 1 << 24  # multiply-adds of a suite's problem, beyond which two cases have to do
+_SUITE_CASES, _PROBLEM_CASES = 6, 24  # on each problem of a suite, and on those that are named
+_LARGE, _LARGE_CASES = 1 << 24, 2  # multiply-adds of a problem, beyond which fewer cases have to do
+_HEAVY = 16  # one of so many parts of the machine's memory: cases that take more are judged one at a time
 _SLOW_BUDGET = 1 << 14
 _SLOW_CALL = 1e-3  # seconds for 21,600 multiply-adds: an interpreted kernel
 _AFTER_FINDING = (12, 400, 2.0)  # findings, cases, seconds until a refuted campaign stops
@@ -64,7 +67,7 @@ _LARGE_CALL = 1.0  # seconds that a call on a large problem should take at the m
 _MUCH_SLOWER = 60.0  # times what its pace lets expect, before a call on a large problem is a hang
 _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 1.0  # that a batch should take at the most
-_DISTINCT = 1 << 18  # problems that are told apart; drawn ones hardly ever repeat
+_DISTINCT = 1 << 16  # problems that are told apart; drawn ones hardly ever repeat
 _REMEMBERED = 500  # cases that a host has been called on, from the last one back
 _BY_VALUE = ("exact_on_integers", "within_error_bound", "special_values")
 _DOUBTED_EVERY, _DOUBTED = 32, 1 << 10  # one of so many cases is computed by the second definition, too, up to so many multiply-adds
@@ -131,6 +134,7 @@ class Campaign:
         self._pace = 0.0  # multiply-adds a second
         self._large_seconds = 0.0
         self._first_are_done = False
+        self._due, self._done = 0, 0  # multiply-adds of a suite's problems, and of what has been judged
 
     def run(self) -> None:
         """Do it all; ends with a Finished or a Failed event."""
@@ -156,7 +160,9 @@ class Campaign:
             reason = "failed"
         self._tell(force=True)
         if reason != "failed":
-            self.emit(Finished(reason, self.statistics, tuple(self._sample), self._edges))
+            passed = time.perf_counter() - self._start
+            needed = 0.0 if self._edges or not self._done else passed * self._due / self._done
+            self.emit(Finished(reason, self.statistics, tuple(self._sample), self._edges, needed))
 
     def _phases(self) -> None:
         shards = shards_of(self.options)
@@ -226,13 +232,22 @@ class Campaign:
             yield from corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=None if self._is_whole else False)
 
     def _suite_cases(self) -> Iterator[Case]:
+        """Yield one case on each problem, which a verdict needs at the least; then a second one on each, and so on."""
+        explored = []
         for problem in self._suite_problems():
-            if not self.kernel.explores(problem.with_(dtype=self.dtypes[0])):
+            if self.kernel.explores(problem.with_(dtype=self.dtypes[0])):
+                explored += [problem.with_(dtype=dtype) for dtype in self.dtypes]
+            else:
                 self.statistics.unsupported += 1
-                continue
-            for dtype in self.dtypes:
-                count = 24 if not self.options.suite else 6 if problem.macs <= _LARGE else 2
-                yield from cases_of(problem.with_(dtype=dtype), self.options.seed, count)
+        self._due = sum(map(work_of, explored))
+        several = _SUITE_CASES if self.options.suite else _PROBLEM_CASES
+        for turn in range(several):
+            for problem in explored:
+                count = _LARGE_CASES if self.options.suite and problem.macs > _LARGE else several
+                yield from itertools.islice(cases_of(problem, self.options.seed, count), turn, turn + 1)
+            if not turn:
+                self._flush(whole=True)
+                self._edges = True
 
     def _suite_problems(self) -> Iterable[Problem]:
         yield from (Problem.parse(line) for line in self.options.problems)
@@ -303,10 +318,15 @@ class Campaign:
     def _try(self, case: Case, number: int) -> None:
         """Put a case into the next batch, and send the batch when it is full."""
         pending = self._pending
+        is_heavy = _HEAVY * bytes_needed(case.problem) > bytes_of_machine()
+        if is_heavy:
+            self._flush(whole=True)
         pending.cases.append((case, number))
         pending.weight += case.problem.macs
         if len(pending.cases) >= self._batch or pending.weight > self.max_macs:
-            self._flush()
+            self._flush(whole=is_heavy)
+        if is_heavy:
+            self._wait_for_references()
 
     def _flush(self, *, whole: bool = False) -> None:
         """Send what is pending; judge what comes back: all of it where that is asked for."""
@@ -369,6 +389,7 @@ class Campaign:
     def _judged(self, trial: Trial) -> None:
         """Judge a trial, count it, and tell what it refutes."""
         number, line = self._numbers.pop(id(trial), 0), str(trial.case)
+        self._done += work_of(trial.problem)
         judged, finding = judge(trial, self.options.properties)
         if self._sparing and not trial.first.unsupported and len(self._paces) < _PACE:
             self._paces.append(trial.first.seconds)

@@ -94,12 +94,14 @@ class Failed:
 @dataclass(frozen=True)
 class Finished:
     """A judge has done all that it was asked to do; `reason` is "done", "time" or "found", `sample` some cases on which the kernel was
-    right, `edges` whether all cases that do not depend on chance have been tried."""
+    right, `edges` whether all cases that do not depend on chance have been tried, `needed` about how many seconds those of a suite take
+    (0: unknown)."""
 
     reason: str
     statistics: Statistics = field(default_factory=Statistics)
     sample: tuple[str, ...] = ()
     edges: bool = True
+    needed: float = 0.0
 
 
 @dataclass(frozen=True)

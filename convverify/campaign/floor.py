@@ -30,8 +30,9 @@ def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finis
     if not results["all"]:
         return _nothing(options, statistics)
     if not finished:
+        all_of_them = "every problem" if fixed else "all edge cases"
         return (
-            f"the time was over before all edge cases had been tried ({results['all']} results were judged); "
+            f"the time was over before {all_of_them} had been tried ({results['all']} results were judged); "
             f"give it {f'about {needed:.0f} s' if needed > options.max_time else 'more'} with --max-time, which was {options.max_time:g} s"
         )
     asked = [f"reference {name}" for name in options.references if name != kernel.name] if _asks_references(options) else []

@@ -32,7 +32,7 @@ def features_of(case: Case) -> tuple[str, ...]:
     )
 
 
-@functools.cache
+@functools.lru_cache(1 << 10)  # a long campaign meets 100,000 combinations
 def _crosses_of(features: tuple[str, ...]) -> tuple[tuple[str, str, str, str], ...]:
     pairs = itertools.combinations(zip(FEATURES, features, strict=True), 2)
     return tuple((*first, *second) for first, second in pairs)

@@ -62,6 +62,7 @@ class Verification:
         self._apart: dict[tuple[str, str], Found] = {}
         self._sample: list[str] = []
         self._edges = True
+        self._needed = 0.0
         self._slow: Slow | None = None
         self._plain: Plainly | None = None
         self._unsaid = ""  # why the last phase says nothing
@@ -89,6 +90,7 @@ class Verification:
             self.reason = event.reason if self.reason in ("", "done") else self.reason
             self._sample += event.sample
             self._edges = self._edges and event.edges
+            self._needed = max(self._needed, event.needed)
         self.listener(event)
 
     def _keep(self, found: Found) -> None:
@@ -278,7 +280,7 @@ class Verification:
             return (USAGE if self.failed.kind == "usage" else INCONCLUSIVE), self.failed.sentence
         if self._kernel is None:
             return INCONCLUSIVE, "the campaign did not begin"
-        needed = 1.2 * (self._slow.seconds + 10 * self._slow.first) if self._slow else 0.0
+        needed = 1.2 * (self._slow.seconds + 10 * self._slow.first) if self._slow else self._needed
         sentence = shortfall(self.options, self._kernel, statistics, finished=self._edges, needed=needed) or self._unsaid
         return (INCONCLUSIVE, sentence) if sentence else (VERIFIED, "")
 

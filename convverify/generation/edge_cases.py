@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from convverify.generation.budget import fit_budget
-from convverify.generation.strategies import EDGES
 from convverify.judging.kernel import Kernel
 from convverify.operands.case import Case
 from convverify.operands.fills import styles
@@ -17,6 +16,8 @@ from convverify.operands.layouts import PLAIN, layouts
 from convverify.problems.domain import Domain
 from convverify.problems.problem import Padding, Problem, is_degenerate
 
+# Both sides of the sizes at which kernels cut tiles and vectors.
+EDGES = tuple(sorted({edge + step for edge in (8, 16, 32, 64, 128, 256) for step in (-1, 0, 1)}))
 _FIRST = 150  # ordinary cases before the degenerate ones
 _PADDINGS: tuple[Padding, ...] = ("VALID", "SAME", ((1, 0), (0, 1)), ((2, 3), (0, 1)), ((0, 1), (4, 2)))
 

@@ -21,6 +21,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from convverify.generation.budget import default_budget, fit_budget
+from convverify.generation.edge_cases import EDGES
 from convverify.generation.ranges import MOST_STEP, MOST_TAPS, Pairs, near_in, pairs_of, weighted
 from convverify.judging.kernel import Kernel, make_kernel
 from convverify.operands.case import Case
@@ -30,8 +31,6 @@ from convverify.problems.domain import Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
 from convverify.problems.problem import Padding, Pair, Problem, is_degenerate
 
-# Both sides of the sizes at which kernels cut tiles and vectors.
-EDGES = tuple(sorted({edge + step for edge in (8, 16, 32, 64, 128, 256) for step in (-1, 0, 1)}))
 _FOCUSES = (
     (), (), (), (), ("width",), ("height",), ("in_channels",), ("out_channels",), ("batch",), ("height", "width"),
     ("in_channels", "out_channels"), ("groups",), ("width", "out_channels"), ("width", "in_channels"), ("in_channels", "deep"),

@@ -18,6 +18,7 @@ from convverify.problems.posing import problem_of
 from convverify.problems.problem import Problem
 
 Floats = npt.NDArray[np.float64]
+_EXPONENT = np.uint64(0x7FF0000000000000)  # the bits of a float64 that hold its exponent
 
 
 def gamma(terms: int, unit_roundoff: float) -> float:
@@ -29,8 +30,9 @@ def gamma(terms: int, unit_roundoff: float) -> float:
 def ulp_of(values: Any, dtype: str) -> Floats:
     """Return the unit in the last place of each value in the named format (subnormals counted as the smallest normal number)."""
     form = FORMATS[dtype]
-    _, exponents = np.frexp(np.abs(values))
-    ulp: Floats = np.ldexp(1.0, np.maximum(exponents, form.min_exponent + 1) - form.precision)
+    bits = np.asarray(values, np.float64).view(np.uint64)
+    powers: Floats = (bits & _EXPONENT).view(np.float64)  # the largest power of two that is no larger; infinity for what is not finite
+    ulp: Floats = np.maximum(powers, 2.0**form.min_exponent) * 2.0 ** (1 - form.precision)
     return ulp
 
 
