@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -188,3 +189,10 @@ def test_the_command_line_and_what_reads_its_options_alone_know_click() -> None:
 
 def test_hypothesis_is_used_by_its_public_names() -> None:
     assert [one.where for one in IMPORTS if one.name.startswith(("hypothesis.internal", "hypothesis.vendor"))] == []
+
+
+@pytest.mark.parametrize("library", ["hypothesis", "tensorflow", "matplotlib", "asv"])
+def test_what_takes_long_to_import_is_not_waited_for(library: str) -> None:
+    code = f"import sys, convverify, convverify.cli.running, convverify.generation.edge_cases; print({library!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
