@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from convverify.campaign.diagnosing import diagnose
 from convverify.campaign.events import Found
 from convverify.campaign.minimizing import Minimal, minimize
 from convverify.campaign.options import Options
@@ -133,6 +132,8 @@ class Confirmation:
         lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
         if not lines:
             return ()
+        from convverify.campaign.diagnosing import diagnose
+
         axes = self.prober.session.kernel.axes
         return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=axes)
 
