@@ -25,6 +25,7 @@ RIGHT = {
     "type": "ndarray", "seconds": 0.5, "shape": [2, 4], "dtype": "float32", "copied": True,
     "written": ["x:bytes", "w:form"], "overlaps": ["x"], "shares": [0], "changed": [0, 3],
 }  # fmt: skip
+CLEAN = RIGHT | {"written": []}
 
 
 def read(first: int, size: int) -> Any:
@@ -231,8 +232,26 @@ def test_threads_that_are_not_reported_as_such_are_nonsense() -> None:
     trial = laid_out(CASES[0])
     number = list(trial.plan.steps).index("threads")
     for part in (None, {}, {"threads": 3}, {"threads": []}, {"threads": [[]] * 3}):
-        seen, threads = read_record(trial.plan, [RIGHT] * number + [part])
+        seen, threads = read_record(trial.plan, [CLEAN] * number + [part])
         assert seen["threads"].nonsense == "the record of calls at once is not one"
         assert threads == {}
-    _, threads = read_record(trial.plan, [RIGHT] * number + [{"threads": [None, [], [7], [RIGHT | {"shape": [1]}]]}])
-    assert [[bool(one.nonsense) for one in series] for series in threads["threads"]] == [[True], [], [True], [False]]
+    called = [CLEAN] * len(trial.plan.steps["threads"][1]["jobs"][0])
+    for wrong, says in (
+        (None, "not one"), ([], "ends before"), ([7] * len(called), "no record of a call"), (called[1:], "ends before")
+    ):  # fmt: skip
+        seen, _ = read_record(trial.plan, [CLEAN] * number + [{"threads": [called, wrong, called, called]}])
+        assert says in seen["threads"].nonsense
+    failed = {"error": {"classes": ["KeyError"], "text": "", "frames": []}}
+    seen, threads = read_record(trial.plan, [CLEAN] * number + [{"threads": [called, [failed], called, called]}])
+    assert "threads" not in seen or not seen["threads"].nonsense
+    assert threads["threads"][1][0].error is not None
+
+
+def test_a_record_may_end_behind_what_ends_a_script_and_nowhere_else() -> None:
+    trial = laid_out(CASES[0])
+    keys = list(trial.plan.steps)
+    failed = {"error": {"classes": ["KeyError"], "text": "", "frames": []}}
+    for last, ends in ((CLEAN, True), (failed, False), (CLEAN | {"written": ["x:bytes"]}, False)):
+        seen, _ = read_record(trial.plan, [last])
+        assert [*seen] == (keys[:2] if ends else keys[:1])
+        assert bool(seen[[*seen][-1]].nonsense) == ends

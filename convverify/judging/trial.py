@@ -278,28 +278,42 @@ class Trial:
 
 
 _NOTHING = Observation(nonsense="nothing was recorded of it")
+_ENDS_EARLY = Observation(nonsense="its record ends before its script does")
 
 
 def read_record(plan: Plan, record: list[Any] | None) -> tuple[Seen, dict[str, list[list[Observation]]]]:
-    """Return the observations of a plan's steps that were carried out, by key, and those of calls at once."""
+    """Return the observations of a plan's steps that were carried out, by key, and those of calls at once.
+
+    A script ends early behind an exception, or behind a call that wrote to its operands, and nowhere else.
+    """
     observed: Seen = {}
     threads: dict[str, list[list[Observation]]] = {}
     if record is None:
         return {"first": Observation(nonsense="the record of a case is not one")}, threads
-    for (key, (kind, said)), part in zip(plan.steps.items(), record, strict=False):
+    for number, (key, (kind, said)) in enumerate(plan.steps.items()):
+        if number == len(record):
+            observed[key] = _ENDS_EARLY
+            break
+        part = record[number]
         if kind == "threads":
             series = part.get("threads") if isinstance(part, dict) else None
-            if not isinstance(series, list) or len(series) != len(said["jobs"]):
+            if not isinstance(series, list) or [type(records) for records in series] != [list] * len(said["jobs"]):
                 observed[key] = Observation(nonsense="the record of calls at once is not one")
                 continue
             threads[key] = [
                 [observe(one, call, plan.memory.read, dtype_of, plan.kernel.refuses) for one, call in zip(records, calls, strict=False)]
-                if isinstance(records, list)
-                else [_NOTHING]
                 for records, calls in zip(series, said["jobs"], strict=True)
             ]
+            for seen, calls in zip(threads[key], said["jobs"], strict=True):
+                if len(seen) < len(calls) and not (seen and seen[-1].error):
+                    observed[key] = _ENDS_EARLY
+                for one in seen:
+                    if one.nonsense:
+                        observed[key] = one
         elif kind == "put":
             observed[key] = Observation(type="put")
         else:
-            observed[key] = observe(part, said, plan.memory.read, dtype_of, plan.kernel.refuses)
+            seen_ = observed[key] = observe(part, said, plan.memory.read, dtype_of, plan.kernel.refuses)
+            if (seen_.error and not said.get("may_fail")) or seen_.written:
+                break
     return observed, threads
