@@ -133,8 +133,10 @@ class Confirmation:
         lines = [str(case) for case in sorted(small, key=lambda case: (case.problem.macs, str(case)))[:_DIAGNOSED]]
         if not lines:
             return ()
-        axes = self.prober.session.kernel.axes
-        return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=axes)
+        return diagnose(
+            self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=self.prober.session.kernel.axes,
+            shown=what.case,
+        )  # fmt: skip
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""
