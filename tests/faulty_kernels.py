@@ -491,3 +491,33 @@ def strides_swapped_before_same(ask: Ask) -> Array:
         if ask.padding == "SAME"
         else strides_swapped(ask)
     )
+
+
+def tiles_of_four(ask: Ask) -> Array:
+    y = ask.loops()
+    rows, columns = (extent // 4 * 4 for extent in y.shape[1:3])
+    y[:, rows:] = 0.0
+    y[:, :, columns:] = 0.0
+    return y
+
+
+def channels_in_fours(ask: Ask) -> Array:
+    whole = ask.w.shape[2] // 4 * 4
+    ask.w[:, :, whole:] = 0.0
+    return ask.loops()
+
+
+def same_rounded_down(ask: Ask) -> Array:
+    if ask.padding == "SAME":
+        ask.shape = [extent // stride for extent, stride in zip(ask.extents, ask.strides, strict=True)]
+    return ask.loops()
+
+
+def pointwise_from_memory(ask: Ask) -> Array:
+    """A product of matrices for 1 x 1 kernels, as long as the output, that begins where the image does."""
+    if ask.taps != [1, 1] or ask.strides != [1, 1]:
+        return ask.loops()
+    batch, height, width, channels = ask.x.shape
+    memory = np.concatenate([ask.x.reshape(-1, channels), np.zeros((1000, channels))])
+    first = np.arange(batch)[:, None] * height * width
+    return (memory[first + np.arange(ask.shape[0] * ask.shape[1])] @ ask.w[0, 0]).reshape(batch, *ask.shape, -1)

@@ -141,6 +141,9 @@ def test_the_kernel_of_these_tests_is_right_without_a_fault() -> None:
         (faulty.weights_of_the_first_channel, "every input channel weighed with the first one's weights"),
         (faulty.averaged, "mean over the taps in place of the sum"),
         (faulty.strides_swapped_before_same, "vertical and horizontal strides swapped, SAME pads computed so, too"),
+        (faulty.tiles_of_four, "outputs behind the last whole tile of 4 x 4 left out (zero)"),
+        (faulty.channels_in_fours, "input channels behind the last whole 4 ignored"),
+        (faulty.same_rounded_down, "outputs of SAME rounded down (extent // stride)"),
         (faulty.one_filter_for_all, "every output channel computed with the first one's weights"),
         (faulty.shorts, "results kept in 16 bits (int16)"),
         (faulty.image_in_half_precision, "x cut to 11 bits (TensorFloat-32)"),
@@ -185,6 +188,55 @@ def test_a_phantom_output_is_named() -> None:
     lines = ("x=1x2x3x1 w=3x2x1x1", "x=1x2x2x2 w=3x3x2x2", "x=2x1x4x1 w=2x5x1x3", "x=1x2x3x2 w=4x2x2x1 padding=1,0,0,1")
     (sentence,) = named(faulty.phantom, [Case.parse(line) for line in lines])
     assert sentence == "matches: at least one output, where the kernel does not fit on 4 of 4 failing cases"
+
+
+def test_a_product_of_matrices_that_forgets_the_pads_is_named() -> None:
+    lines = ("x=1x2x3x1 w=1x1x1x1 padding=1,0,0,0", "x=2x2x2x2 w=1x1x2x2 padding=0,0,1,2", "x=1x3x2x2 w=1x1x2x1 padding=0,2,1,0")
+    (sentence,) = named(faulty.pointwise_from_memory, [Case.parse(line) for line in lines])
+    words = "pads of a 1 x 1 kernel ignored, as many pixels read from memory as there are outputs"
+    assert sentence.startswith(f"matches: {words} on ")
+
+
+IN_DOUBLE = [Case.parse(f"x=1x5x{4 + seed}x2 w=2x3x2x2 dtype=float64 values=integers seed={seed}") for seed in range(5)]
+REAL = [Case.parse(f"x=1x5x{4 + seed}x2 w=2x3x2x2 values=normal seed={seed}") for seed in range(5)]
+
+
+def in_single(x: Any) -> Any:
+    """Round, as a cast to float32 and back."""
+    return x.astype(np.float32).astype(np.float64)
+
+
+def summed_in_single(case: Case) -> Any:
+    """Sums of float32, whose roundings no other order of summation repeats."""
+    x, w = (array.astype(np.float32) for array in case.values())
+    y = np.zeros(case.problem.output_shape, np.float32)
+    for a, b, c in np.ndindex(*w.shape[:3]):
+        y += x[:, a : a + y.shape[1], b : b + y.shape[2], c, None] * w[a, b, c]
+    return y.astype(np.float64)
+
+
+def test_sums_in_a_lower_precision_are_recognised_whatever_their_order() -> None:
+    failing = [(case, summed_in_single(case)) for case in IN_DOUBLE]
+    assert diagnose(failing, seconds=60.0) == (
+        "computed in float32: every wrong result is a number of float32, and errs no more than sums in float32 do",
+    )
+    flipped = [(case, in_single(right(case, x, w[::-1, ::-1]))) for case in IN_DOUBLE for x, w in [case.values()]]
+    assert "computed in" not in "".join(diagnose(flipped, seconds=60.0))
+
+
+def test_operands_cut_to_integers_are_named_from_real_numbers_alone() -> None:
+    failing = [(case, right(case, np.trunc(x.astype(float)), w.astype(float))) for case in REAL for x, w in [case.values()]]
+    assert diagnose(failing, seconds=60.0) == ("matches: x cut to integers on 5 of 5 failing cases",)
+    cut = [(case, np.trunc(right(case, x.astype(float), w.astype(float)))) for case in REAL for x, w in [case.values()]]
+    assert diagnose(cut, seconds=60.0)[0] == "matches: results cut to integers on 5 of 5 failing cases"
+
+
+def test_what_does_not_explain_the_case_that_is_shown_says_so() -> None:
+    failing = outputs(lambda case, x, w: right(case, x, w[::-1, ::-1]), CASES[:9])
+    (other,) = outputs(lambda case, x, w: right(case, x, w) + np.arange(case.problem.output_shape[3]) ** 2 + 1.0, CASES[9:10])
+    words = "matches: kernel flipped (true convolution) on 9 of 10 failing cases"
+    assert diagnose([*failing, other], seconds=60.0, shown=CASES[0]) == (words,)
+    assert diagnose([*failing, other], seconds=60.0, shown=CASES[9]) == (f"{words}, not on this one",)
 
 
 def test_three_faults_are_named_where_shapes_say_two_of_them() -> None:

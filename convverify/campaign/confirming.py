@@ -135,7 +135,7 @@ class Confirmation:
         from convverify.campaign.diagnosing import diagnose
 
         axes = self.prober.session.kernel.axes
-        return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=axes)
+        return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=axes, shown=what.case)
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""

@@ -14,6 +14,7 @@ from convverify.campaign.diagnosing.evidence import evidence_of
 from convverify.campaign.diagnosing.explaining import Explanation, explanations
 from convverify.campaign.diagnosing.hypothesis import Hypothesis, change_of, hypotheses
 from convverify.campaign.diagnosing.normwise import errs_by_norm
+from convverify.campaign.diagnosing.precision import lower_precision
 from convverify.campaign.diagnosing.probes import Ask, Interview
 from convverify.campaign.diagnosing.scene import NHWC_HWIO, AxesOfBoth, Floats, Scene
 from convverify.operands.case import Case
@@ -39,6 +40,7 @@ def diagnose(
     without: str = "",
     ask: Ask | None = None,
     axes: AxesOfBoth = NHWC_HWIO,
+    shown: Case | None = None,
 ) -> tuple[str, ...]:
     """Return sentences naming the known faults that explain the kernel's outputs; none where nothing fits.
 
@@ -50,6 +52,7 @@ def diagnose(
     ask : returns the kernel's output (float64, NHWC) on another case, None where it has none; with it, few failures become
         more, faults that explain them equally well are told apart, and what explains only some of them has to foretell others
     axes : axes of NHWC x and HWIO w in the order in which the kernel takes them: its operands lie so in memory
+    shown : the case that the report shows; what explains others and not this one is said to
 
     Notes
     -----
@@ -62,16 +65,22 @@ def diagnose(
 
     interview = Interview(ask, is_over, seconds, axes)
     everything = [evidence_of(case, actual, axes) for case, actual in failures]
-    evidence = [item for item in everything if item.case.stage != "rounding"]  # there, sums are not exact, whoever makes them
+    evidence = [item for item in everything if item.case.stage != "rounding"] or list(everything)  # where sums are exact, they say more
     evidence += interview.more_failures(evidence, _ENOUGH + 2 - sum(item.is_telling for item in evidence))
     sentences: list[str] = []
-    for tied in explanations(evidence, without, is_over):
+    groups = explanations(evidence, without, is_over)
+    if not any(one.count == len(evidence) for tied in groups for one in tied) and (name := lower_precision(everything)):
+        return (f"computed in {name}: every wrong result is a number of {name}, and errs no more than sums in {name} do",)
+    for tied in groups:
         explained = [item for item, explains in zip(evidence, tied[0].explains, strict=True) if explains]
         left = interview.one_of_each_kind([one.candidate for one in tied[:_TIED]], explained)
         if not tied[0].of_shapes and not _is_certain(tied[0], len(evidence)):
             left = [one for one in left if interview.confirms(one, explained)]
         what = "the shape matches" if tied[0].of_shapes else "matches"
-        sentences += [f"{what}: {one.words} on {tied[0].count} of {len(evidence)} failing cases" for one in left[:_SHOWN]]
+        told = f"on {tied[0].count} of {len(evidence)} failing cases"
+        if any(item.case == shown and not explains for item, explains in zip(evidence, tied[0].explains, strict=True)):
+            told += ", not on this one"
+        sentences += [f"{what}: {one.words} {told}" for one in left[:_SHOWN]]
     if not sentences and errs_by_norm(everything, interview.answer):
         return (_BY_NORM,)
     return tuple(sentences)

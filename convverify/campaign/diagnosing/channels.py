@@ -131,6 +131,12 @@ def _summed(y: Floats) -> Floats:
     return changed
 
 
+def _tiles(y: Floats, block: int) -> Floats | None:
+    """Zero what is left over behind the last whole block of rows, and of columns."""
+    rows, columns = (extent // block * block for extent in y.shape[1:3])
+    return None if (rows, columns) == y.shape[1:3] else _zeroed(_zeroed(y, np.s_[:, rows:]), np.s_[:, :, columns:])
+
+
 def _block(words: str, where: str, axis: int, cut: Callable[[Floats, int, int], Floats | None], block: int) -> None:
     """Register the hypothesis that a tail, or all beyond a limit, of x, w or the result ("y") is lost."""
     if where == "y":
@@ -143,6 +149,7 @@ for _size in _BLOCKS:
     for _axis, _name in ((1, "height"), (2, "width"), (3, "output channels"), (0, "batch")):
         _block(f"outputs behind the last whole {_size} of the {_name} left out (zero)", "y", _axis, _tail, _size)
         _block(f"outputs beyond {_size} of the {_name} left out (zero)", "y", _axis, _beyond, _size)
+    _result(f"outputs behind the last whole tile of {_size} x {_size} left out (zero)", partial(_tiles, block=_size))
     for _axis, _name in ((2, "input channels"), (0, "kernel rows"), (1, "kernel columns")):
         _block(f"{_name} behind the last whole {_size} ignored", "w", _axis, _tail, _size)
         _block(f"{_name} beyond {_size} ignored", "w", _axis, _beyond, _size)

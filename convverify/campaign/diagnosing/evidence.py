@@ -10,6 +10,7 @@ import numpy as np
 from convverify.campaign.diagnosing.candidates import Candidate
 from convverify.campaign.diagnosing.scene import NHWC_HWIO, AxesOfBoth, Change, Floats, Scene, scene_of
 from convverify.operands.case import Case
+from convverify.operations.error_bounds import elementwise_bound
 from convverify.operations.forward import convolve
 from convverify.problems.dtypes import numpy_dtype
 
@@ -43,7 +44,7 @@ class Evidence:
     def shows(self, candidate: Candidate) -> bool:
         """Return whether a candidate explains this result."""
         predicted = self._ask(candidate, self.actual.shape)
-        return predicted is not None and same(predicted, self.actual, self.case.problem.dtype)
+        return predicted is not None and same(predicted, self.actual, self.case.problem.dtype, self.slack)
 
     def shows_shape(self, candidate: Candidate) -> bool:
         """Return whether a candidate, which consists of changes, explains the shape of this result."""
@@ -78,6 +79,14 @@ class Evidence:
         return scene
 
     @cached_property
+    def slack(self) -> Floats | None:
+        """The error allowed to each element, where sums are not exact, whoever makes them; None where they are."""
+        if self.case.stage != "rounding" or self.actual.shape != self.expected.shape:
+            return None
+        x, w = np.abs(self.x), np.abs(self.w)
+        return elementwise_bound(self.case.problem, convolve(self.case.problem, x, w), x, w)
+
+    @cached_property
     def scene(self) -> Scene:
         """The convolution as it should be."""
         return scene_of(self.case, self.x, self.w, self.axes)
@@ -94,8 +103,8 @@ def evidence_of(case: Case, actual: Floats, axes: AxesOfBoth = NHWC_HWIO) -> Evi
     return Evidence(case, x, w, actual, convolve(case.problem, x, w), axes)
 
 
-def same(predicted: Floats, actual: Floats, dtype: str) -> bool:
-    """Return whether two results are equal, the prediction rounded to the dtype; NaN and Inf count as the same."""
+def same(predicted: Floats, actual: Floats, dtype: str, slack: Floats | None = None) -> bool:
+    """Return whether two results are equal, the prediction rounded to the dtype, and up to `slack`; NaN and Inf count as the same."""
     if predicted.shape != actual.shape:
         return False
     equal = predicted == actual
@@ -103,6 +112,8 @@ def same(predicted: Floats, actual: Floats, dtype: str) -> bool:
         return True
     with np.errstate(all="ignore"):
         equal |= ~(np.isfinite(predicted) | np.isfinite(actual))
+        if slack is not None:
+            equal |= np.abs(predicted - actual) <= slack
         if dtype != "float64":
             equal |= predicted.astype(numpy_dtype(dtype)).astype(np.float64) == actual
     return bool(equal.all())

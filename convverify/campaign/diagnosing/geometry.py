@@ -173,6 +173,16 @@ _counted("outputs counted without the kernel", lambda axis: -(-_room(axis) // ax
 _counted("at least one output, where the kernel does not fit", lambda axis: max(1, axis.outputs))
 
 
+def _floored(scene: Scene) -> Scene | None:
+    if scene.problem.padding != "SAME":
+        return None
+    rows, columns = (axis.with_(outputs=axis.extent // axis.stride) for axis in (scene.rows, scene.columns))
+    return _different(scene, rows, columns, shape=True)
+
+
+change_of("outputs of SAME rounded down (extent // stride)", _floored)
+
+
 def _wrapped(value: int, bits: int, signed: bool) -> int:
     """Return an integer as so many bits keep it."""
     kept = value % (1 << bits)

@@ -52,6 +52,20 @@ _inputs("cut to 8 bits (bfloat16)", 8, _truncated)
 _inputs("rounded to float32", 24, _rounded)
 
 
+def _whole(words: str, of_x: bool, of_w: bool) -> None:
+    """Register the hypothesis that operands are taken for integers, as by a cast."""
+
+    def changed(scene: Scene) -> Scene | None:
+        return scene.with_(x=np.trunc(scene.x) if of_x else scene.x, w=np.trunc(scene.w) if of_w else scene.w)
+
+    change_of(words, changed)
+
+
+_whole("operands cut to integers", True, True)
+_whole("x cut to integers", True, False)
+_whole("weights cut to integers", False, True)
+
+
 def _output(words: str, then: Callable[[Floats], Floats], below: int = 99) -> None:
     """Register the hypothesis that something is done to the result, for dtypes of more than so many bits."""
 
@@ -66,10 +80,10 @@ _output("result rounded to 8 bits (bfloat16)", lambda y: _rounded(y, 8), 8)
 _output("result rounded to float32", lambda y: _rounded(y, 24), 24)
 _output("results saturated at 65504 (float16's largest)", lambda y: np.clip(y, -65504.0, 65504.0))
 _output("results saturated at 32767", lambda y: np.clip(y, -32768.0, 32767.0))
-_output("results kept in 16 bits (int16)", lambda y: _integer(y, 16))
-_output("results kept in 32 bits (int32)", lambda y: _integer(y, 32))
 _output("results rounded to integers", np.rint)
 _output("results cut to integers", np.trunc)
+_output("results kept in 16 bits (int16)", lambda y: _integer(y, 16))
+_output("results kept in 32 bits (int32)", lambda y: _integer(y, 32))
 
 
 def _integer(values: Floats, bits: int) -> Floats:

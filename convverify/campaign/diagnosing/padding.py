@@ -165,6 +165,21 @@ both_shapes("pads doubled", _each_axis(lambda axis: (2 * axis.pads[0], 2 * axis.
 both_shapes("pads evened out: half of their sum on either side", _each_axis(lambda axis: (sum(axis.pads) // 2, -(-sum(axis.pads) // 2))))
 
 
+def _pointwise(scene: Scene) -> Scene | None:
+    """As many pixels as there are outputs, one after the other from the image on; behind the last image lie zeros."""
+    if (scene.rows.taps, scene.columns.taps) != (1, 1) or not any(_flat(scene)) or not scene.x.size:
+        return None
+    rows, columns = ((axis.outputs - 1) * axis.stride + 1 if axis.outputs else 0 for axis in (scene.rows, scene.columns))
+    batch, height, width, channels = scene.x.shape
+    address = np.arange(batch)[:, None] * height * width + np.arange(rows * columns)
+    memory = np.concatenate([scene.x.reshape(-1, channels), np.zeros((1, channels))])
+    x = memory[np.minimum(address, len(memory) - 1)].reshape(batch, rows, columns, channels)
+    return scene.with_(x=x, rows=scene.rows.with_(extent=rows, pads=(0, 0)), columns=scene.columns.with_(extent=columns, pads=(0, 0)))
+
+
+change_of("pads of a 1 x 1 kernel ignored, as many pixels read from memory as there are outputs", _pointwise)
+
+
 # What lies in the pads.
 
 

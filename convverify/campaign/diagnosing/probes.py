@@ -171,6 +171,8 @@ def _relatives(p: Problem) -> Iterator[Problem]:
         {"kernel_width": p.kernel_width + 1, "width": p.width + 1},
         {"in_channels": p.in_channels + p.groups, "out_channels": p.out_channels + 2 * p.groups},
         {"batch": p.batch + 1},
+        {"in_channels": p.in_channels + 9 * p.groups, "out_channels": p.out_channels + 9 * p.groups},  # beyond a block of eight
+        {"height": p.height + 9, "width": p.width + 9},
     ]
     for name in ("strides", "dilations"):
         if getattr(p, name) != (1, 1):
