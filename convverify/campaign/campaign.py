@@ -8,6 +8,7 @@ same work.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 import zlib
 from collections import deque
@@ -44,6 +45,7 @@ from convverify.problems.problem import Problem, is_degenerate
 
 SHARD = 250  # problems drawn by Hypothesis in one shard
 DEGENERATE = 1 << 30  # the shard of degenerate problems
+LARGE = DEGENERATE + 1  # the shard of large problems
 _CASES, _FEWER_CASES = 4, 2  # on each problem: drawing one, and a reference's first call on it, cost as much as two small cases
 _SMALL = 1 << 14  # multiply-adds, up to which a case is small
 _LARGE = 1 << 24  # multiply-adds of a suite's problem, beyond which two cases have to do
@@ -55,6 +57,11 @@ _VERY_LONG_CALL = 1.0  # seconds for 21,600 multiply-adds
 _COMPILES = 0.25  # seconds by which a first call takes longer, of a kernel that may compile itself for each problem
 _PACE = 5  # cases by which the pace of such kernels is told: some of them still compile for a dtype or a layout
 _FEW = 1 << 29  # the shard of the numbers of cases on few problems
+_EXAMPLES_FOR_A_LARGE = 25  # drawn problems, for which there is a large one
+_FIRST_LARGE, _BEFORE_LARGE = 18, 300  # large problems that come early, behind so many edge cases
+_FIRST_SHARE = 0.4  # of the time for large problems, that these may take
+_LARGE_CALL = 1.0  # seconds that a call on a large problem should take at the most, by the kernel's pace
+_MUCH_SLOWER = 60.0  # times what its pace lets expect, before a call on a large problem is a hang
 _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 1.0  # that a batch should take at the most
 _DISTINCT = 1 << 18  # problems that are told apart; drawn ones hardly ever repeat
@@ -64,12 +71,13 @@ _DOUBTED_EVERY, _DOUBTED = 32, 1 << 10  # one of so many cases is computed by th
 
 
 def shards_of(options: Options) -> list[tuple[int, int]]:
-    """Return (number, problems to draw) of every shard; shard 0 is all that is not random, DEGENERATE what comes last."""
+    """Return (number, problems to draw) of every shard; shard 0 is all that is not random, DEGENERATE what comes last, behind LARGE."""
     if options.suite or options.problems:
         return [(0, 0)]
     full, rest = divmod(options.max_examples, SHARD)
     random = [(number + 1, SHARD) for number in range(full)] + ([(full + 1, rest)] if rest else [])
-    return [(0, 0), *random, (DEGENERATE, min(SHARD, options.max_examples // 10))]
+    large = options.max_examples // _EXAMPLES_FOR_A_LARGE - _FIRST_LARGE if options.large_time else 0
+    return [(0, 0), *random, *([(LARGE, large)] if large > 0 else []), (DEGENERATE, min(SHARD, options.max_examples // 10))]
 
 
 class _Stop(BaseException):
@@ -120,6 +128,9 @@ class Campaign:
         self._sparing = False  # one call a case
         self._paces: list[float] = []
         self._later = 0.0
+        self._pace = 0.0  # multiply-adds a second
+        self._large_seconds = 0.0
+        self._first_are_done = False
 
     def run(self) -> None:
         """Do it all; ends with a Finished or a Failed event."""
@@ -154,11 +165,14 @@ class Campaign:
                 self._paces = [self._later] * _PACE
                 self._begin_with_few()
             for number, case in enumerate(self._fixed_cases()):
+                if number == _BEFORE_LARGE:
+                    self._first_large()
                 self._try(case, number)
                 if self._sparing and len(self._paces) + len(self._pending.cases) >= _PACE:
                     self._flush(whole=True)
                     self._begin_with_few()
             self._flush(whole=True)
+            self._first_large()
         self._edges = True
         if len(shards) > 2:
             self.emit(Phase("random"))
@@ -166,6 +180,8 @@ class Campaign:
             if self.take(shard):
                 if shard == DEGENERATE:
                     self._degenerate(shard, count)
+                elif shard == LARGE:
+                    self._large(shard, count, self.options.large_time)
                 else:
                     self._random(shard, count, degenerate=None if self._is_whole else False)
                 self._flush(whole=True)
@@ -238,6 +254,49 @@ class Campaign:
         for number, (problem, bits) in enumerate(itertools.islice(drawn, count)):
             for case in cases_of(problem, bits, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
                 self._try(case, (shard << 16) + number)
+
+    def _first_large(self) -> None:
+        """Try the first large problems, unless that has been done."""
+        if self._first_are_done or self.options.problems or self.options.suite:
+            return
+        self._first_are_done = True
+        count = min(_FIRST_LARGE, self.options.max_examples // _EXAMPLES_FOR_A_LARGE)
+        self._large(0, count, _FIRST_SHARE * self.options.large_time)
+
+    def _large(self, shard: int, count: int, seconds: float) -> None:
+        """Try large problems, one call on each, as far as the kernel is quick enough: until all together have taken so many seconds."""
+        from convverify.generation.large_problems import large_problems
+
+        if not (self._pace and seconds) or self._sparing:
+            return
+        self._flush(whole=True)
+        self.emit(Phase("large problems"))
+        drawn = large_problems(self.kernel.domain, self.dtypes, (self.options.seed << 31) + shard)
+        for number, problem in enumerate(itertools.islice(drawn, count)):
+            expected = problem.macs / self._pace
+            most = self.options.max_macs
+            if expected > _LARGE_CALL or (most and problem.macs > most):
+                continue
+            start = time.perf_counter()
+            if self._large_seconds > seconds or start - self._start > self.options.max_time:
+                break
+            # Larger integers of doubles would leave the check that is cheaper than the sums no room.
+            style = "small_integers" if number % 3 or problem.dtype == "float64" else "integers"
+            self._try_large(Case(problem, style, seed=(shard << 12) + number), number, expected)
+            self._large_seconds += time.perf_counter() - start
+        self.emit(Phase("corners" if not shard else "random"))
+
+    def _try_large(self, case: Case, number: int, expected: float) -> None:
+        """Try a large problem by itself; `expected` is what a call should take, in seconds."""
+        trial = Trial(self.kernel, case, times=self.statistics.times, thorough=False)
+        self._numbers[id(trial)] = number
+        self.session.longest = self.options.timeout + _MUCH_SLOWER * expected
+        self.session.submit([trial], self.options.properties, _one_call)
+        self._settle(self.session.collect())
+        self._settle_all()
+        self.session.longest = math.inf
+        if trial.first.error is None and trial.first.seconds > 0:
+            self._pace = (self._pace + case.problem.macs / trial.first.seconds) / 2
 
     # The pipeline.
 
@@ -325,7 +384,7 @@ class Campaign:
                 self.statistics.count_result(trial.case)
             if finding is None:
                 self._sample_for_a_script(trial, line)
-        if finding is None and self.references.all and trial.case.stage != "special" and trial.answered and self._asks_references:
+        if finding is None and trial.case.stage != "special" and trial.answered and self._asks_references(trial):
             trial.forget()
             self.references.enqueue(trial)
         if self._findings:
@@ -346,9 +405,11 @@ class Campaign:
             elif (place := zlib.crc32(line.encode()) % self._suited) < CASES:  # each is kept as likely as another
                 self._sample[place] = line
 
-    @property
-    def _asks_references(self) -> bool:
-        return self.options.asks("matches_reference")
+    def _asks_references(self, trial: Trial) -> bool:
+        """Whether references are asked about a trial, too: not about large problems that nobody has asked for."""
+        asked = self.options.asks("matches_reference")
+        small = trial.problem.macs <= self.max_macs or bool(self.options.suite or self.options.problems)
+        return asked and small and bool(self.references.all)
 
     def _count(self, trial: Trial, judged: dict[str, bool]) -> None:
         statistics = self.statistics
@@ -522,6 +583,7 @@ class Campaign:
             return 0.0, self.max_macs, 0.0
         best = min(later)
         self._later, self._sparing = best, best > _LONG_CALL or first.seconds - best > _COMPILES
+        self._pace = problem.macs / max(best, 1e-9)
         budget = self.options.max_macs or default_budget(self.kernel.domain, _SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
         return problem.macs / max(best, 1e-9), budget, first.seconds - best
 

@@ -29,7 +29,8 @@ class Options:
     """What to verify, against what, and for how long.
 
     max_examples counts problems drawn at random; max_time and timeout are in seconds, memory_limit in MiB; max_macs limits the
-    multiply-adds of one problem (0: found by timing the kernel); domain narrows, in one line, what the kernel declares; refuses names
+    multiply-adds of one problem (0: found by timing the kernel); large_time is what large problems, one for each 25 of max_examples,
+    may take of max_time, in seconds (0: none are tried); domain narrows, in one line, what the kernel declares; refuses names
     exceptions by which the kernel refuses problems; properties are the only ones judged (None: all), without those that are left out;
     degenerate says whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out
     (False), or are tried and reported apart (None).  Raises ValueError naming the option.
@@ -48,6 +49,7 @@ class Options:
     suite: str | None = None
     batch: int = 1
     problems: tuple[str, ...] = ()
+    large_time: float = 10.0
     timeout: float = 3.0
     memory_limit: int = 2048
     workers: int = 1
@@ -68,6 +70,8 @@ class Options:
         for name in ("max_time", "timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0 seconds, not {getattr(self, name)}")
+        if not self.large_time >= 0:
+            raise ValueError(f"large_time must be at least 0 seconds, not {self.large_time}")
         for name in ("target", "suite", "corpus"):
             if "\0" in (getattr(self, name) or ""):
                 raise ValueError(f"{name} must be text without NUL characters, not {getattr(self, name)!r}")

@@ -6,6 +6,7 @@ Trials go in and come out with what was observed.  Where the host dies, the sess
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Session:
         self.host, self.kernel, self.timeout = host, kernel, timeout
         self.warm_up = 0.0  # seconds that a call took for the first time, beyond another one
         self.patience = 1.0  # times the limit
+        self.longest = math.inf  # seconds for a call, however large its case is
         self.dead = False
         self.calls = 0
         self._arenas = Arena(host.mapping, 0), Arena(host.mapping, 1)
@@ -107,7 +109,7 @@ class Session:
         def limit(case: int, step: int) -> float:
             trials = batch.trials
             line = str(trials[min(case, len(trials) - 1)].case) if trials else ""
-            seconds = patience(self.timeout, line, self.warm_up) if line else self.timeout
+            seconds = min(self.longest, patience(self.timeout, line, self.warm_up)) if line else self.timeout
             first = self.calls == 0 and case == 0 and step == 0
             return max(seconds * self.patience, FIRST * self.timeout if first else 0.0)
 

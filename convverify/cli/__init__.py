@@ -166,6 +166,9 @@ def _shared(command: Any) -> Any:
     "--max-examples", type=Whole(), default=2000, show_default=True, help="Problems that Hypothesis draws, besides the table of corners."
 )
 @click.option("--max-time", type=Real(), default=60.0, show_default=True, help="Seconds for the campaign of one target.")
+@click.option(
+    "--large-time", type=Real(), default=10.0, show_default=True, help="Seconds of it that large problems may take; 0 for none of them."
+)
 @click.option("--seed", type=Whole(), help="Seed of all that is random (default: a new one, which the header shows).")
 @click.option(
     "--suite",

@@ -12,7 +12,8 @@ generated from the output to the input.  Everything shrinks towards one image of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,13 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from convverify.generation.budget import default_budget, fit_budget
+from convverify.generation.ranges import MOST_STEP, MOST_TAPS, Pairs, near_in, pairs_of, weighted
 from convverify.judging.kernel import Kernel, make_kernel
 from convverify.operands.case import Case
 from convverify.operands.fills import styles
 from convverify.operands.layouts import PLAIN, layouts
 from convverify.problems.domain import Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
-from convverify.problems.integers import Tuples
 from convverify.problems.problem import Padding, Pair, Problem, is_degenerate
 
 # Both sides of the sizes at which kernels cut tiles and vectors.
@@ -55,7 +56,7 @@ def problems(
     Parameters
     ----------
     domain : which problems to draw, as a `Domain` or as what declares one (default: all)
-    strides, dilations : strategies for pairs, vertical and horizontal (default: mostly 1 and 2, up to 17)
+    strides, dilations : strategies for pairs, vertical and horizontal (default: mostly 1 and 2, up to 32)
     padding : a strategy, or a selection of "VALID", "SAME" and "EXPLICIT" (default: all three)
     grouped : whether to draw grouped and depthwise problems
     dtypes : names of the dtypes to draw from
@@ -98,48 +99,39 @@ def problems(
     return problems()
 
 
-def _simplest_first(pairs: Iterable[Sequence[int] | None]) -> st.SearchStrategy[Any]:
-    """Draw one of the pairs, each as likely as another, and shrink towards the smallest."""
-    kept = [tuple(pair) for pair in pairs if pair is not None]
-    return st.sampled_from(sorted(kept, key=lambda pair: (pair[0] * pair[1], pair)))
-
-
-def _among(tuples: Tuples, table: Sequence[Pair]) -> st.SearchStrategy[Any]:
-    """Draw from a table as far as the domain has its pairs, and others in the place of those that it has not."""
-    return _simplest_first(tuples.listed or [tuples.pick(pair) for pair in table])
-
-
-def _squares(most: int) -> list[Pair]:
-    return [(down, across) for down in range(1, most + 1) for across in range(1, most + 1)]
-
-
 _KERNELS = (
     (1, 1), (1, 1), (1, 1), (3, 3), (3, 3), (3, 3), (2, 2), (2, 2), (5, 5), (4, 4), (1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2),
     (3, 4), (4, 2), (1, 5), (5, 1), (2, 5), (5, 3), (4, 1), (1, 7), (5, 6),
     (7, 7),
 )  # fmt: skip
-_STRIDES = 12 * (
+_STRIDES = (
     (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 2), (1, 2), (2, 1), (1, 2), (2, 1), (3, 3), (2, 3), (3, 1), (1, 3),
     (3, 2), (4, 4), (4, 1), (1, 5), (5, 2), (2, 4), (7, 3), (3, 6),
-) + (*_squares(8), (9, 9), (12, 12), (16, 16), (17, 17))  # fmt: skip
-_DILATIONS = 12 * (
+)  # fmt: skip
+_DILATIONS = (
     (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 1), (1, 2), (3, 3), (1, 3), (2, 3), (3, 1), (5, 2), (1, 6),
     (4, 4),
-) + (*_squares(6), (8, 8), (12, 12), (16, 16), (17, 17))  # fmt: skip
-_LARGE_KERNELS = st.sampled_from((5, 6, 7, 8, 9, 11, 13, 16, 17, 33, 40))
-_CONVENTIONAL = st.sampled_from((False, False, True))
+)  # fmt: skip
+_LARGE_KERNELS = weighted((1, (5, 6, 7, 8, 9, 11, 13, 16, 17, 33, 40)), (1, range(5, MOST_TAPS + 1)))
+_MANY_TAPS = 150
+_KINDS = st.sampled_from(("any",) * 10 + ("conventional",) * 4 + ("layer",) * 2)
 _USUAL_KERNELS = tuple((size, size) for size in (1, 1, 2, 3, 3, 3, 3, 4, 5, 7, 11))
 _USUAL_CHANNELS = st.sampled_from((1, 3, 4, 8, 16, 32, 3, 4, 8, 16, 2, 12, 24, 48, 64, 128))
 _USUAL_GROUPS = st.sampled_from((1, 1, 1, 1, "depthwise", 2, 4))
 _USUAL_IMAGE = st.one_of(st.integers(3, 20), st.sampled_from((6, 7, 8, 13, 14, 16, 27, 28, 32, 56)))
+_USUAL_STRIDES = ((1, 1), (1, 1), (1, 1), (2, 2), (2, 2), (2, 1), (1, 2), (3, 3), (4, 4))
+_USUAL_DILATIONS = ((1, 1),) * 10 + ((2, 2), (2, 2), (3, 3), (4, 4), (6, 6), (8, 8), (12, 12), (18, 18))
+_SHAPES = st.sampled_from((4, 4, 4, 2, 8, 3, 6, 1, 16))  # of an output: quarters of the side of the square that the budget allows
+_PATCHES = st.sampled_from((False,) * 9 + (True,))  # kernel = stride, as where images are cut into patches
+_PATCH = weighted((1, (2, 4, 8, 14, 16, 32)), (1, range(2, MOST_STEP + 1)))
 _COIN = st.booleans()
 _CHANNELS = st.sampled_from((1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8))
-_BATCHES = st.sampled_from((1, 1, 1, 2, 2, 3, 4, 5, 8))
+_BATCHES = weighted((6, (1, 1, 1, 2, 2, 3, 4, 5, 8)), (1, range(1, 41)), (1, EDGES[:12]))
 _GROUPS = st.sampled_from((1, 1, 1, 1, 1, 2, 2, 3, 4, 6))
-_PADS = st.sampled_from((0, 0, 1, 1, 2, 3, 4, 5, 9))
+_PADS = weighted((5, (0, 0, 1, 1, 2, 3, 4, 5, 9)), (1, range(41)))
 _SLACK = st.integers(0, 6)
-_LARGE = st.one_of(st.sampled_from(EDGES), st.integers(5, 300))
-_DEEP = st.sampled_from((300, 511, 513, 640, 1000, 1025, 1027, 1030, 2049))
+_LARGE = weighted((6, EDGES), (1, range(5, 40)), (4, range(5, 301)), (1, range(5, 4500)))
+_DEEP = weighted((1, (300, 511, 513, 640, 1000, 1025, 1027, 1030, 2049)), (1, range(257, 2100)))
 _THRIFT = st.sampled_from((3, 3, 2, 1, 0))
 _DEGENERATE = st.sampled_from((False,) * 15 + (True,))
 _EMPTY = ("kernel", "batch", "height", "in_channels", "kernel", "width", "out_channels")
@@ -155,11 +147,12 @@ class _Plan:
     max_macs: int
     degenerate: bool | None
     focuses: st.SearchStrategy[tuple[str, ...]]
-    kernels: st.SearchStrategy[Pair]
-    usual_kernels: st.SearchStrategy[Pair]
-    strides: st.SearchStrategy[Pair]
-    dilations: st.SearchStrategy[Pair]
-    usual_dilations: st.SearchStrategy[Pair]
+    kernels: Pairs
+    strides: Pairs
+    dilations: Pairs
+    usual_kernels: Pairs
+    usual_strides: Pairs
+    usual_dilations: Pairs
     padding: st.SearchStrategy[Padding]
     dtypes: st.SearchStrategy[str]
     images: st.SearchStrategy[Pair] | None
@@ -180,14 +173,15 @@ class _Plan:
             max_macs,
             degenerate if domain.degenerate else False,
             st.sampled_from([focus for focus in _FOCUSES if not any(fixed.get(name) for name in focus)]),
-            _among(domain.kernel, _KERNELS),
-            _among(domain.kernel, _USUAL_KERNELS),
-            strides if strides is not None else _among(domain.strides, _STRIDES),
-            dilations if dilations is not None else _among(domain.dilations, _DILATIONS),
-            dilations if dilations is not None else _among(domain.dilations, ((1, 1),)),
+            pairs_of(domain.kernel, _KERNELS, MOST_TAPS),
+            pairs_of(domain.strides, _STRIDES, MOST_STEP) if strides is None else Pairs(strategy=strides),
+            pairs_of(domain.dilations, _DILATIONS, MOST_STEP) if dilations is None else Pairs(strategy=dilations),
+            pairs_of(domain.kernel, _USUAL_KERNELS),
+            pairs_of(domain.strides, _USUAL_STRIDES) if strides is None else Pairs(strategy=strides),
+            pairs_of(domain.dilations, _USUAL_DILATIONS) if dilations is None else Pairs(strategy=dilations),
             padding if padding is not None else st.sampled_from(domain.padding),
             st.sampled_from(domain.dtypes),
-            _simplest_first(domain.image.listed) if domain.image.listed else None,
+            st.sampled_from(domain.image.listed) if domain.image.listed else None,
             st.integers(1, 24 if narrow else 6),  # where little else varies, images do
             grouped,
         )
@@ -195,11 +189,13 @@ class _Plan:
 
 def _drawn(draw: Any, plan: _Plan) -> Problem:
     for _ in range(_TRIES):
-        drawn = _conventional(draw, plan) if draw(_CONVENTIONAL) else _unconventional(draw, plan)
+        kind = draw(_KINDS)
+        drawn = _unconventional(draw, plan) if kind == "any" else _conventional(draw, plan, whole=kind == "layer")
         problem = plan.domain.ordinary.restrict(drawn)
         # Most problems are cheap, so that many can be tried.
-        budget = max(1, plan.max_macs >> draw(_THRIFT))
+        thrift = draw(_THRIFT)
         if problem is not None:
+            budget = max(1, plan.max_macs >> (0 if kind == "layer" else thrift))
             problem = fit_budget(problem, budget, domain=plan.domain.ordinary)
         if plan.degenerate or (plan.degenerate is None and draw(_DEGENERATE)):
             emptied = _emptied(problem or drawn, plan.domain, draw(_EMPTIED))
@@ -211,10 +207,10 @@ def _drawn(draw: Any, plan: _Plan) -> Problem:
 
 def _unconventional(draw: Any, plan: _Plan) -> Problem:
     focus, domain = draw(plan.focuses), plan.domain
-    kernel = draw(plan.kernels)
+    kernel = plan.kernels.draw(draw)
     if "kernel" in focus:
-        kernel = domain.kernel.nearest((kernel[0], draw(_LARGE_KERNELS)), (1, 1)) or kernel
-    stride, dilation = draw(plan.strides), draw(plan.dilations)
+        kernel = near_in(domain.kernel, (kernel[0], draw(_LARGE_KERNELS))) or kernel
+    stride, dilation = plan.strides.draw(draw), plan.dilations.draw(draw)
     pads = draw(plan.padding)
     groups = draw(_GROUPS) if plan.grouped else 1
     in_channels, out_channels, batch = draw(_CHANNELS), draw(_CHANNELS), draw(_BATCHES)
@@ -237,55 +233,81 @@ def _unconventional(draw: Any, plan: _Plan) -> Problem:
         rows = large
     if "width" in focus:
         columns = large if len(focus) == 1 else draw(_LARGE)
-    extents, explicit = [], []
-    for outputs, size, step, spread in zip((rows, columns), kernel, stride, dilation, strict=True):
-        effective, slack = (size - 1) * spread + 1, draw(_SLACK) % step if step > 1 else 0
-        extent = outputs * step - slack if pads == "SAME" else (outputs - 1) * step + effective + slack
-        if pads == "EXPLICIT":
-            explicit.append((draw(_PADS), draw(_PADS)))
-            extent -= sum(explicit[-1])
-        extents.append(max(1, extent))
+    if kernel[0] * kernel[1] > _MANY_TAPS:  # nothing else need be large then, and nothing can
+        dilation = near_in(domain.dilations, (min(dilation[0], 3), min(dilation[1], 3))) or dilation
+    extents, pads = _extents(draw, (rows, columns), kernel, stride, dilation, pads)
     if "width" in focus and domain.image.relation:
         extents[0] = extents[1]
     image = draw(plan.images) if plan.images is not None else domain.image.pick(extents) or extents
     in_channels, out_channels = (max(groups, channels // groups * groups) for channels in (in_channels, out_channels))
     return Problem(
         batch, image[0], image[1], in_channels, kernel[0], kernel[1], out_channels,
-        strides=stride, padding=(explicit[0], explicit[1]) if pads == "EXPLICIT" else pads, dilations=dilation, groups=groups,
-        dtype=draw(plan.dtypes),
+        strides=stride, padding=pads, dilations=dilation, groups=groups, dtype=draw(plan.dtypes),
     )  # fmt: skip
 
 
-def _conventional(draw: Any, plan: _Plan) -> Problem:
-    """Draw a layer as networks have them: a square kernel, pads that keep the image, channels in fours, eights, sixteens.
+def _extents(
+    draw: Any, outputs: Pair, kernel: Pair, strides: Pair, dilations: Pair, padding: Padding, *, halves: bool = False
+) -> tuple[list[int], Padding]:
+    """Return the image's extents that give so many outputs, some pixels left over that no window reaches, and the padding: of EXPLICIT
+    ones some that are drawn, or `halves` of the kernel on each side."""
+    extents, explicit = [], []
+    for number, size, step, spread in zip(outputs, kernel, strides, dilations, strict=True):
+        effective, slack = (size - 1) * spread + 1, draw(_SLACK) % step if step > 1 else 0
+        extent = number * step - slack if padding == "SAME" else (number - 1) * step + effective + slack
+        if padding == "EXPLICIT":
+            explicit.append((effective // 2, effective // 2) if halves else (draw(_PADS), draw(_PADS)))
+            extent -= sum(explicit[-1])
+        extents.append(max(1, extent))
+    return extents, (explicit[0], explicit[1]) if explicit else padding
+
+
+def _conventional(draw: Any, plan: _Plan, *, whole: bool) -> Problem:
+    """Draw a layer as networks have them: a square kernel, pads that keep the image, channels in fours, eights, sixteens, now and then
+    dilated, strided, grouped, cropped, or cut into patches; one that uses the `whole` budget, or a smaller one.
 
     Fast paths are written for these, and faults of fast paths show nowhere else.  Choices come in the same order as for others, so that
     Hypothesis can put one kind of problem in place of the other when it shrinks.
     """
     draw(plan.focuses)
     domain = plan.domain
-    kernel = draw(plan.usual_kernels)
-    stride, dilation = draw(plan.strides), draw(plan.usual_dilations)
-    pads = draw(plan.padding)
-    if pads == "EXPLICIT":
-        pads = (kernel[0] // 2, kernel[0] // 2), (kernel[1] // 2, kernel[1] // 2)
+    kernel, stride, dilation = (pairs.draw(draw) for pairs in (plan.usual_kernels, plan.usual_strides, plan.usual_dilations))
+    if draw(_PATCHES) and plan.strides.strategy is plan.dilations.strategy is None:
+        size = draw(_PATCH)
+        kernel, stride = near_in(domain.kernel, (size, size)) or kernel, near_in(domain.strides, (size, size)) or stride
+        dilation = near_in(domain.dilations, (1, 1)) or dilation
+    padding = draw(plan.padding)
     groups = draw(_USUAL_GROUPS) if plan.grouped else 1
     in_channels, out_channels, batch = draw(_USUAL_CHANNELS), draw(_USUAL_CHANNELS), draw(_BATCHES)
     in_channels, out_channels = domain.in_channels.pick(in_channels) or 1, domain.out_channels.pick(out_channels) or 1
+    batch = domain.batch.pick(1 if whole else batch) or 0
     if groups == "depthwise":
         groups, out_channels = in_channels, in_channels * (1 + out_channels % 2)
     elif in_channels % groups or out_channels % groups:
         groups = 1
-    extents = draw(_USUAL_IMAGE), draw(_USUAL_IMAGE)
+    outputs = draw(_USUAL_IMAGE), draw(_USUAL_IMAGE)
+    if whole:
+        room = Problem(max(1, batch), *kernel, in_channels, *kernel, out_channels, strides=stride, groups=groups)
+        outputs = _side(plan.max_macs, room, draw(_SHAPES))
+    extents, padding = _extents(draw, outputs, kernel, stride, dilation, padding, halves=True)
     image = draw(plan.images) if plan.images is not None else domain.image.pick(extents) or extents
     # Hypothesis takes the shorter of two series of choices for the simpler one.  This one has to be the longer, or all problems would
     # shrink to layers of networks.
     for _ in range(6):
         draw(_COIN)
     return Problem(
-        domain.batch.pick(batch) or 0, image[0], image[1], in_channels, kernel[0], kernel[1], out_channels,
-        strides=stride, padding=pads, dilations=dilation, groups=groups, dtype=draw(plan.dtypes),
+        batch, image[0], image[1], in_channels, kernel[0], kernel[1], out_channels,
+        strides=stride, padding=padding, dilations=dilation, groups=groups, dtype=draw(plan.dtypes),
     )  # fmt: skip
+
+
+def _side(budget: int, pixel: Problem, quarters: int) -> Pair:
+    """Return the rows and columns of the output by which a layer, given for one pixel, uses a budget of multiply-adds, and its image no
+    more elements than that; rows are so many quarters of the side of a square."""
+    elements = max(1, pixel.batch * pixel.in_channels * pixel.strides[0] * pixel.strides[1])
+    pixels = max(1, min(budget // max(1, pixel.macs), budget // elements))
+    rows = min(pixels, max(1, math.isqrt(pixels) * quarters // 4))
+    return rows, max(1, pixels // rows)
 
 
 def _emptied(problem: Problem, domain: Domain, first: int) -> Problem | None:

@@ -84,6 +84,13 @@ def long_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices
     return _integers(bits_x, small), _thin(problem, _integers(bits_w, long))
 
 
+@styles.register(stage="exact", weight=1)
+def small_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Integers of magnitude 7 at the most: sums of large problems leave room for a check that is exact itself."""
+    magnitude = min(7, max(1, math.isqrt(_exact_budget(problem))))
+    return _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
+
+
 @styles.register(stage="exact")
 def impulse(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """A single nonzero in one operand, integers in the other: the output shows the other operand, moved."""
