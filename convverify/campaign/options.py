@@ -32,7 +32,8 @@ class Options:
     multiply-adds of one problem (0: found by timing the kernel); domain narrows, in one line, what the kernel declares; refuses names
     exceptions by which the kernel refuses problems; degenerate says
     whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out (False), or are tried
-    and reported apart (None).  Raises ValueError naming the option.
+    and reported apart (None); sandbox lets the kernel reach no network, no process, and no file but temporary ones.  Raises ValueError
+    naming the option.
     """
 
     target: str
@@ -57,6 +58,7 @@ class Options:
     domain: str = ""
     refuses: tuple[str, ...] = ()
     degenerate: bool | None = None
+    sandbox: bool = False
 
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:
@@ -67,6 +69,8 @@ class Options:
         for name in ("max_time", "timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0 seconds, not {getattr(self, name)}")
+        if self.sandbox and not self.isolation:
+            raise ValueError("sandbox needs isolation: a kernel that is called in this process is in no sandbox")
         for name in ("target", "suite", "corpus"):
             if "\0" in (getattr(self, name) or ""):
                 raise ValueError(f"{name} must be text without NUL characters, not {getattr(self, name)!r}")

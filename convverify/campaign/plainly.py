@@ -23,6 +23,7 @@ import numpy as np
 
 from convverify.host.loading import module_of_file
 from convverify.host.process import Place, kill
+from convverify.host.surroundings import without_secrets
 from convverify.judging.findings import Finding
 from convverify.judging.kernel import Kernel
 from convverify.judging.observation import Observation
@@ -121,7 +122,7 @@ def _imports(place: Place) -> str:
 
 def _run(python: str, folder: Path, seconds: float) -> tuple[int | None, str]:
     """Run the script; return its exit status (None where it did not end), and its last words in brackets."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    environment = {name: value for name, value in without_secrets(os.environ).items() if not name.startswith(_OURS)}
     if python == sys.executable:
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     with (folder / "output").open("wb") as output:
