@@ -10,7 +10,7 @@ import difflib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,16 @@ class Located:
     domain: str = ""
 
 
-def locate(target: str) -> Located:
-    """Return where a target is to be loaded from, without importing it.
+def locate(target: str, *, sandbox: bool = False) -> Located:
+    """Return where a target is to be loaded from, without importing it; `sandbox` says that this is to be done in one.
 
     Raises TargetError, in one sentence, for a name that is unknown or not understood, and where an optional package is missing.
     """
+    located = _locate(target)
+    return replace(located, place=replace(located.place, sandbox=True)) if sandbox else located
+
+
+def _locate(target: str) -> Located:
     if ":" in target:
         place, _, attribute = target.rpartition(":")
         place = place.rstrip(":")  # as pytest writes it: file.py::function
@@ -137,7 +142,7 @@ def resolve(options: Options) -> tuple[Located | Kernel, tuple[Located, ...]]:
 
     Raises TargetError, in one sentence.
     """
-    target: Located | Kernel = locate(options.target)
+    target: Located | Kernel = locate(options.target, sandbox=options.sandbox)
     if not options.isolation:
         target = find_kernel(options.target, data_format=options.data_format, accuracy=options.accuracy)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -70,6 +71,13 @@ def escapes(x, w):
 def surroundings() -> dict[str, str]:
     """The environment of a run: this package, no colours, and a word about files that are not closed."""
     return os.environ | {"PYTHONPATH": ROOT, "NO_COLOR": "1", "PYTHONWARNINGS": "error::ResourceWarning"}
+
+
+@functools.cache
+def has_sandbox() -> bool:
+    """Whether this system lets a kernel be put into a sandbox."""
+    code = "from convverify.host.sandbox import _enter; _enter(())"
+    return subprocess.run([sys.executable, "-c", code], env=surroundings(), capture_output=True, check=False).returncode == 0
 
 
 def run(*words: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,8 @@
-"""The fault rig: runs of the command line to which something is done at a random moment, and what must hold whatever it was.
+"""The fault rig: commands to which something is done at a random moment, and what must hold whatever it was.
 
 A verdict is right or inconclusive.  A finding that was announced is in the corpus.  Files are whole or absent.  No process and no temporary
-directory stays.  One sentence, no traceback, and the right status.  CONVVERIFY_FAULTS=N injects N faults instead of a few.
+directory stays.  One sentence, no traceback, and the right status.  CONVVERIFY_FAULTS=N injects N faults instead of a few; the seed that a
+test's name shows decides the command, the fault, and the moment.  What damaged input does is tried in `test_damaged_files.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import random
 import resource
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -20,12 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import history_results
 import psutil
 import pytest
 from command_line import COMMAND, surroundings
 
-FAULTS = int(os.environ.get("CONVVERIFY_FAULTS", "24"))
-PATIENCE = 240.0  # seconds until a run that does not end is given up: a safeguard, not a measure
+FAULTS = int(os.environ.get("CONVVERIFY_FAULTS", "16"))
+PATIENCE = 300.0  # seconds until a run that does not end is given up: a safeguard, not a measure
 KERNELS = """
 import time
 
@@ -48,29 +51,90 @@ def rarely_wrong(x, w):
     y = conv2d_matmul(x, w)
     return y + (x.shape[2] > 60)
 """
+CLOCK = """
+import itertools
+import random
+import time
+
+_dice, _clock, _calls = random.Random(0), time.time, itertools.count()
+time.time = lambda: _clock() + (_dice.choice((-40, 20)) * 31_556_952 if next(_calls) > 3 else 0)
+"""  # a clock that somebody sets, by years, again and again
+PROBLEM = ("--problem", "x=1x8x8x2 w=3x3x2x2")
+KILLED = -signal.SIGKILL
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is run, and what it may come to where nothing is wrong but the fault: `right` statuses are those of a run to its end."""
+
+    words: tuple[str, ...]
+    right: tuple[int, ...]
+    kernel: str = ""
+    longest: float = 6.0  # seconds until the fault
+
+
+def _check(kernel: str, *words: str) -> Command:
+    shown = ("--seed", "1", "--max-examples", "60", "--reference", "exact", "--json", "report.json", *words)
+    return Command(("check", f"kernels.py:{kernel}", *shown), (0,) if kernel == "right" else (1,), kernel)
+
+
+COMMANDS = (
+    _check("right"), _check("wrong"), _check("rarely_wrong"), _check("right", "--workers", "2"), _check("wrong", "--workers", "2"),
+    _check("wrong", "--html", "report.html", "--junit", "report.xml"),
+    Command(("replay", "kernels.py:right", "x=1x3x9x2 w=2x2x2x3 values=integers seed=3"), (0,), "right", 2.0),
+    Command(("replay", "kernels.py:wrong", "x=1x3x9x2 w=2x2x2x3 values=integers seed=3"), (1,), "wrong", 2.0),
+    Command(
+        ("compare", "kernels.py:right", "--against", "matmul", *PROBLEM, "--check-examples", "0", "--max-time", "1", "--rounds", "3",
+         "--json", "comparison.json"), (0,), "right",
+    ),
+    Command(("mutants", "kernel_flipped", "groups_ignored", "--max-examples", "60", "--json", "matrix.json"), (0,)),
+    Command(("report", "--results", "results", "--output", "page.html"), (0,), longest=3.0),
+    Command(("list", "suites"), (0,), longest=0.5),
+    Command(("pytest", "-q", "-p", "no:cacheprovider", "--convverify", "kernels.py:right", "--convverify-reference", "exact",
+             "--convverify-max-examples", "60"), (0,), "right"),
+)  # fmt: skip
 
 
 @dataclass
 class Run:
-    """A run of `convverify check`: its process, and what tells its processes from all others."""
+    """A run of a command: its process, and what tells its processes from all others."""
 
-    kernel: str
+    command: Command
     folder: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     process: subprocess.Popen[str] | None = None
 
-    def start(self, *words: str, before: Callable[[], None] | None = None, stdout: Any = subprocess.PIPE) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, "check", f"kernels.py:{self.kernel}", "--seed", "1", "--max-examples", "60", "--json", "report.json", *words],
-            cwd=self.folder, env=surroundings() | {"RIG": self.mark, "TMPDIR": str(self.folder / "tmp")}, stdout=stdout,
-            stderr=subprocess.PIPE, text=True, preexec_fn=before, start_new_session=True,
-        )  # fmt: skip
+    def start(self, fault: Fault) -> None:
+        words = self.command.words
+        program = [sys.executable, "-m", *words] if words[0] == "pytest" else [*COMMAND, *words]
+        environment = surroundings() | {"RIG": self.mark, "TMPDIR": str(self.folder / "tmp")}
+        if fault.name == "clock":
+            environment["PYTHONPATH"] = os.pathsep.join((str(self.folder / "clock"), environment["PYTHONPATH"]))
+        with contextlib.ExitStack() as files:
+            stdout: Any = files.enter_context(open("/dev/full", "w")) if fault.name == "full output" else subprocess.PIPE
+            self.process = subprocess.Popen(
+                program, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
+                preexec_fn=fault.before, start_new_session=True,
+            )  # fmt: skip
 
     @property
     def others(self) -> list[psutil.Process]:
-        """The processes of the run besides the judge: hosts, their children, other judges, scripts."""
+        """The processes of the run besides the command's own: hosts, their children, other judges, scripts."""
         assert self.process is not None
         return [process for process in marked(self.mark) if process.pid != self.process.pid]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done: `before` the command starts, in its process, or to its processes at some moment; `statuses` are those that it may
+    have for that."""
+
+    name: str
+    deed: Callable[[Run, random.Random], None] = lambda run, dice: None
+    before: Callable[[], None] | None = None
+    statuses: tuple[int, ...] = (3,)
+    weight: int = 1
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -88,16 +152,31 @@ def _kill_another(run: Run, dice: random.Random) -> None:
             dice.choice(others).send_signal(dice.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGHUP, signal.SIGXCPU)))
 
 
+def _kill_several(run: Run, dice: random.Random) -> None:
+    for _ in range(3):
+        _kill_another(run, dice)
+        time.sleep(dice.random())
+
+
 def _stop_for_a_while(run: Run, dice: random.Random) -> None:
-    stopped = dice.sample(run.others, min(2, len(run.others)))
+    assert run.process is not None
+    everybody = [*run.others, *marked_command(run)]
+    stopped = dice.sample(everybody, min(dice.choice((1, 2, len(everybody))), len(everybody)))
     for number in (signal.SIGSTOP, signal.SIGCONT):
         for process in stopped:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(number)
-        time.sleep(0.5)
+        time.sleep(dice.random())
 
 
-def _kill_the_judge(run: Run, dice: random.Random) -> None:
+def marked_command(run: Run) -> list[psutil.Process]:
+    assert run.process is not None
+    with contextlib.suppress(psutil.Error):
+        return [psutil.Process(run.process.pid)]
+    return []
+
+
+def _kill_the_command(run: Run, dice: random.Random) -> None:
     assert run.process is not None
     run.process.kill()
 
@@ -105,79 +184,100 @@ def _kill_the_judge(run: Run, dice: random.Random) -> None:
 def _interrupt(run: Run, dice: random.Random) -> None:
     assert run.process is not None
     for _ in range(dice.choice((1, 1, 2, 3))):
-        run.process.send_signal(dice.choice((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))
+        run.process.send_signal(dice.choice(SIGNALS))
         time.sleep(dice.random() * 0.2)
 
 
-def _nothing(run: Run, dice: random.Random) -> None:
-    """Limits are set at the start instead."""
+def _leave(run: Run, dice: random.Random) -> None:
+    """Stop reading what the command prints."""
+    assert run.process is not None
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    run.process.stdout = None
 
 
-def _few_descriptors() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+def _limited(what: int, most: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(what, (most, most))
 
 
-def _little_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+def _without(descriptor: int) -> Callable[[], None]:
+    return lambda: os.close(descriptor)
 
 
-def _short_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, 1 << 12))
+_BY_SIGNAL = tuple(-number for number in SIGNALS)  # before Python has come to hear signals
+FAULTS_ = (
+    Fault("a process is killed", _kill_another, weight=4),
+    Fault("processes are killed", _kill_several, weight=2),
+    Fault("processes stand still", _stop_for_a_while, weight=3),
+    Fault("the command is killed", _kill_the_command, statuses=(KILLED,), weight=2),
+    Fault("it is interrupted", _interrupt, statuses=(130, *_BY_SIGNAL), weight=3),
+    Fault("few descriptors", before=_limited(resource.RLIMIT_NOFILE, 24)),
+    Fault("little memory", before=_limited(resource.RLIMIT_AS, 3 << 30)),
+    Fault("little processor time", before=_limited(resource.RLIMIT_CPU, 4), statuses=(3, -signal.SIGXCPU, KILLED)),
+    Fault("short files", before=_limited(resource.RLIMIT_FSIZE, 1 << 12), statuses=(2, 3)),
+    Fault("few processes", before=_limited(resource.RLIMIT_NPROC, 40)),
+    Fault("no input", before=_without(0)),
+    Fault("no output", before=_without(1)),
+    Fault("no errors", before=_without(2)),
+    Fault("full output"),
+    Fault("nobody reads", _leave),
+    Fault("clock"),
+)
 
 
-DEEDS: tuple[tuple[Callable[[Run, random.Random], None], Callable[[], None] | None], ...] = (
-    (_kill_another, None), (_kill_another, None), (_stop_for_a_while, None), (_kill_the_judge, None), (_interrupt, None),
-    (_nothing, _few_descriptors), (_nothing, _little_memory), (_nothing, _short_files),
-)  # fmt: skip
+def _chosen(seed: int) -> tuple[random.Random, Command, Fault]:
+    """Return what a seed stands for; neighbouring seeds go through all commands, and all faults."""
+    dice = random.Random(seed)
+    faults = [fault for fault in FAULTS_ for _ in range(fault.weight)]
+    command, fault = COMMANDS[seed % len(COMMANDS)], faults[seed * 7 % len(faults)]
+    if command.words[0] == "pytest" and fault.name not in (
+        "a process is killed",
+        "processes stand still",
+        "the command is killed",
+        "clock",
+    ):
+        fault = FAULTS_[0]  # what pytest makes of the others is its own
+    return dice, command, fault
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "kernels.py").write_text(KERNELS)
     (tmp_path / "tmp").mkdir()
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock" / "sitecustomize.py").write_text(CLOCK)
+    history_results.write(tmp_path / "results", [{"speed.Matmul.time_call": (0.001, 0.002)}] * 3)
     return tmp_path
 
 
 @pytest.mark.parametrize("seed", range(FAULTS))
 def test_whatever_happens_the_verdict_is_right_and_nothing_is_lost(folder: Path, seed: int) -> None:
-    dice = random.Random(seed)
-    deed, before = DEEDS[seed % len(DEEDS)]
-    run = Run(dice.choice(("right", "wrong", "rarely_wrong")), folder)
-    run.start("--reference", "exact", *dice.choice(((), ("--workers", "2"))), before=before)
+    dice, command, fault = _chosen(seed)
+    run = Run(command, folder)
+    run.start(fault)
     assert run.process is not None
-    time.sleep(dice.random() * 6.0)
-    deed(run, dice)
-    out, err = run.process.communicate(timeout=PATIENCE)
+    time.sleep(dice.random() * command.longest)
+    if run.process.poll() is None:
+        fault.deed(run, dice)
+    out, err = (text or "" for text in run.process.communicate(timeout=PATIENCE))
     status = run.process.returncode
-    told = f"{deed.__name__} of {run.kernel}, seed {seed}: status {status}\n{out[-3000:]}\n{err[-3000:]}"
+    told = f"{fault.name}, at {' '.join(command.words)}, seed {seed}: status {status}\n{out[-3000:]}\n{err[-3000:]}"
 
     assert "Traceback" not in out + err, told
-    assert status in ({-signal.SIGKILL} if deed is _kill_the_judge else {0, 1, 2, 3, 130}) | {0, 1}, told
-    if run.kernel == "right":
-        assert status != 1, told
-    else:
-        assert status != 0, told
-    assert _files_are_whole(folder), told
-    if " refuted" in out and before is not _short_files:
-        assert list(folder.glob(".convverify/corpus/*/*.json")), told
-    assert _nothing_stays(run), told
-
-
-def _files_are_whole(folder: Path) -> bool:
-    """Whether every JSON file that is there can be read."""
+    assert status in (*command.right, *fault.statuses, 3), told
     for file in (*folder.glob("*.json"), *folder.glob(".convverify/**/*.json")):
         json.loads(file.read_text())
-    return True
+    if " refuted" in out and fault.name != "short files":
+        assert list(folder.glob(".convverify/corpus/*/*.json")), told
+    _assert_nothing_stays(run)
 
 
-def _nothing_stays(run: Run) -> bool:
-    """Whether all processes end soon, and take their temporary files with them (those of a judge that was killed may stay)."""
+def _assert_nothing_stays(run: Run) -> None:
+    """Assert that all processes end soon, and take their temporary files with them (those of a command that was killed may stay)."""
     assert run.process is not None
     deadline = time.monotonic() + 20.0
-    while marked(run.mark) and time.monotonic() < deadline:
+    while (left := marked(run.mark)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    left = marked(run.mark)
-    temporary = [] if run.process.returncode == -signal.SIGKILL else list((run.folder / "tmp").iterdir())
     assert not left, [process.cmdline() for process in left]
-    assert not temporary, temporary
-    return True
+    if run.process.returncode >= 0:
+        assert not (temporary := list((run.folder / "tmp").iterdir())), temporary

@@ -25,6 +25,7 @@ import numpy as np
 from convverify.host import launching
 from convverify.host.loading import module_of_file
 from convverify.host.process import Place
+from convverify.host.surroundings import without_secrets
 from convverify.judging.findings import Finding
 from convverify.judging.kernel import Kernel
 from convverify.judging.observation import Observation
@@ -127,7 +128,9 @@ class _Script:
                 return None, status, words
 
     def _environment(self, folder: str) -> dict[str, str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)} | {"TMPDIR": folder}
+        environment = {name: value for name, value in without_secrets(os.environ).items() if not name.startswith(_OURS)} | {
+            "TMPDIR": folder
+        }
         if self.python == sys.executable and (added := _added_to_path()):
             environment["PYTHONPATH"] = os.pathsep.join(added)
         return environment

@@ -158,6 +158,9 @@ class Verification:
         asked = self.options.asks("plain_script")
         if self.found or self.failed or not self._sample or not asked or isinstance(self._target, Kernel) or self._kernel is None:
             return
+        if self._target.place.sandbox:
+            self._warn("plain_script was not judged: a plain script is in no sandbox")
+            return
         cases = self._sample[: CASES if self._slow is None else _SLOW_CASES]
         seconds = CASES * self.options.timeout + (AGAIN * len(cases) * self._slow.first if self._slow else 0.0)
         came = run_plainly(self._target.place, self._kernel, cases, seconds, self.options.python or "")

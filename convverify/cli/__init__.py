@@ -96,6 +96,9 @@ def _complete(*kinds: str) -> Any:
 _complete_target = _complete("kernels", "references", "mutants", "unusual", "cheats")
 
 
+_SANDBOX = click.option(
+    "--sandbox", is_flag=True, help="Give the kernel no network, no process to see, and nothing to write to but temporary files."
+)
 _SHARED = [
     click.option(
         "--refuses",
@@ -133,6 +136,7 @@ _SHARED = [
         help="Leave these properties out, which the verdict says.",
     ),
     click.option("--timeout", type=Real(), default=3.0, show_default=True, help="Seconds that one call may take."),
+    _SANDBOX,
     click.option(
         "--memory-limit",
         type=Whole(),
@@ -236,6 +240,7 @@ def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
 @click.option("--max-time", type=Real(), default=5.0, show_default=True, help="Seconds for the timing of one problem.")
 @click.option("--check-examples", type=Whole(), default=100, show_default=True, help="Problems of the short campaign before (0: none).")
 @click.option("--seed", type=Whole(), default=0, show_default=True, help="Seed of the operands and of the campaign.")
+@_SANDBOX
 @click.option("--plot", "plot_file", type=click.Path(dir_okay=False), help="Draw the figures, as PNG or SVG by the file's ending.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write everything as JSON.")
 def compare(kernels: tuple[str, ...], plot_file: str | None, json_file: str | None, **values: Any) -> int:

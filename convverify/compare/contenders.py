@@ -122,7 +122,8 @@ def contenders_of(options: CompareOptions, patience: float) -> tuple[Contender, 
     """
     found: list[Contender] = []
     for target in dict.fromkeys((options.against, *options.kernels)):
-        located = locate(target)
+        is_reference = target == options.against
+        located = locate(target, sandbox=options.sandbox and not is_reference)
         places = {target: located}
         if target == TENSORFLOW:
             module, prepare = located.place.place, located.place.prepare
@@ -130,6 +131,5 @@ def contenders_of(options: CompareOptions, patience: float) -> tuple[Contender, 
                 TENSORFLOW: Located(TENSORFLOW, Place(module, "on_arrays", prepare)),
                 READY: Located(READY, Place(module, "on_tensors", prepare, (module, "tensor"))),
             }
-        is_reference = target == options.against
         found += [Contender(place, options.thread_count, patience, is_reference=is_reference) for place in places.values()]
     return tuple(found)

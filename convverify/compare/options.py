@@ -45,6 +45,7 @@ class CompareOptions:
     `kernels` and `against` are targets; `suites` are names or files, each at every one of `batches`; `problems` are lines; `dtypes`
     replace those of the problems.  `threads` 0 means one for each processor.  A problem is timed in up to `rounds` rounds, as many as
     fit into `max_time` seconds.  `check_examples` is the number of problems of the short campaign that goes before (0: none).
+    `sandbox` is for the kernels, not for what they are held against.
     Raises ValueError naming the option.
     """
 
@@ -59,6 +60,7 @@ class CompareOptions:
     max_time: float = 5.0
     check_examples: int = 100
     seed: int = 0
+    sandbox: bool = False
 
     def __post_init__(self) -> None:
         if not self.kernels:

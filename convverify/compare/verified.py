@@ -96,7 +96,8 @@ def campaign(name: str, options: CompareOptions, dtypes: tuple[str, ...]) -> Els
     from convverify.api import verify
 
     report = verify(
-        name, references=("exact",), max_examples=options.check_examples, max_time=_CAMPAIGN_TIME, seed=options.seed, dtypes=dtypes
+        name, references=("exact",), max_examples=options.check_examples, max_time=_CAMPAIGN_TIME, seed=options.seed, dtypes=dtypes,
+        sandbox=options.sandbox,
     )  # fmt: skip
     if report.verdict == INTERRUPTED:
         raise KeyboardInterrupt

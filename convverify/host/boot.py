@@ -16,6 +16,9 @@ spec = importlib.util.spec_from_file_location({name!r}, {init!r}, submodule_sear
 module = importlib.util.module_from_spec(spec)
 sys.modules[{name!r}] = module
 spec.loader.exec_module(module)
+if {sandbox!r}:
+    from {name}.sandbox import enter
+    enter(text)
 from {name}.program import main
 if here is not None:
     sys.path.insert(0, here)
@@ -24,8 +27,8 @@ main(text)
 """
 
 
-def command(python: str, text: str) -> list[str]:
-    """Return the command that starts a host, which is told `text` (JSON)."""
+def command(python: str, text: str, *, sandbox: bool = False) -> list[str]:
+    """Return the command that starts a host, which is told `text` (JSON); in a sandbox, or not at all, where that is asked for."""
     folder = Path(__file__).parent
-    code = CODE.format(name=NAME, init=str(folder / "__init__.py"), folder=str(folder))
+    code = CODE.format(name=NAME, init=str(folder / "__init__.py"), folder=str(folder), sandbox=sandbox)
     return [python, "-c", code, text]

@@ -23,6 +23,8 @@ import psutil
 
 from . import boot
 from .mapping import CALLING, TO_HOST, TO_JUDGE, Mapping
+from .sandbox import outside_pid
+from .surroundings import surroundings
 from .weighing import mebibytes_of
 
 _POLL = 0.02
@@ -40,13 +42,15 @@ class Place:
     """Where a kernel is loaded from: a module or a file that ends in .py, and the dotted name in it.
 
     `prepare` is a function (module, name) that is called after loading: it imports what would otherwise be imported by the first call.
-    `convert` is one that makes of each operand, before the clock starts, what the kernel takes in turns (see `turns`).
+    `convert` is one that makes of each operand, before the clock starts, what the kernel takes in turns (see `turns`).  What nobody has
+    read is loaded in a `sandbox`, or not at all.
     """
 
     place: str
     attribute: str
     prepare: tuple[str, str] | None = None
     convert: tuple[str, str] | None = None
+    sandbox: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Host:
         self._link: socket.socket | None = None
         self._tail: _Tail | None = None
         self._kept = b""
-        self._child = 0
+        self._child = self._child_here = 0  # as its program knows it, and, in a sandbox, as one knows it here
         self._exit: int | None = None
         self._loaded = False
         self._failure = ""
@@ -136,9 +140,11 @@ class Host:
             "attribute": self.place.attribute, "fork": self._forks, "prepare": self.place.prepare, "judge": os.getpid(),
             "convert": self.place.convert,
         }  # fmt: skip
+        sandbox = self.place.sandbox
         self._process = subprocess.Popen(
-            boot.command(self.python, json.dumps(said)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, pass_fds=(self._descriptor, theirs.fileno()), env=_environment(self.python) | dict(self._environment),
+            boot.command(self.python, json.dumps(said), sandbox=sandbox), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(self._descriptor, theirs.fileno()),
+            env=surroundings(self.python, sandbox=sandbox) | dict(self._environment),
         )  # fmt: skip
         theirs.close()
         ours.setblocking(False)
@@ -146,6 +152,7 @@ class Host:
         assert self._process.stdout is not None
         self._tail = _Tail(self._process.stdout)
         self._child, self._exit, self._loaded, self._failure, self._used = 0, None, False, "", False
+        self._child_here = 0
         self._begun = time.monotonic()
         self.mapping.set_word(TO_JUDGE, self._submitted)
         self.mapping.set_word(TO_HOST, self._submitted)
@@ -309,7 +316,12 @@ class Host:
         """The process that calls the kernel; 0 where there is none yet."""
         if self._forks_now and not self._child:
             self._pump(0.5)
-        return self._child or (self._process.pid if self._process is not None and not self._forks_now else 0)
+        if not self.place.sandbox:
+            return self._child or (self._process.pid if self._process is not None and not self._forks_now else 0)
+        inside = self._child or (0 if self._forks_now else 1)
+        if inside and not self._child_here:
+            self._child_here = outside_pid(self.root, inside)
+        return self._child_here
 
     @property
     def root(self) -> int:
@@ -363,7 +375,7 @@ class Host:
             if self._forks_now:
                 self._fork()
         elif "child" in message:
-            self._child = int(message["child"])
+            self._child, self._child_here = int(message["child"]), 0
         elif "exit" in message and int(message["of"]) == self._child:
             self._exit = int(message["exit"])
 
@@ -375,14 +387,6 @@ def _death_of(code: int | None, words: str) -> Death:
     if code is None:
         return Death(LOST, 0)
     return Death(SIGNALLED, -code, words=words) if code < 0 else Death(EXITED, code, words=words)
-
-
-def _environment(python: str) -> dict[str, str]:
-    """Return a host's environment; this interpreter's path is for this interpreter alone."""
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    if python == sys.executable:
-        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-    return environment
 
 
 def map_memory() -> tuple[Mapping, int]:

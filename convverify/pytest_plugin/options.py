@@ -33,7 +33,8 @@ def add_options(parser: pytest.Parser) -> None:
         dest = f"{_DESTINATION}{option.name}"
         if option.is_flag:
             for names, value in ((option.opts, True), (option.secondary_opts, False)):
-                group.addoption(*map(_prefixed, names), dest=dest, action="store_const", const=value, default=None, help=option.help)
+                if names:
+                    group.addoption(*map(_prefixed, names), dest=dest, action="store_const", const=value, default=None, help=option.help)
         else:
             metavar = option.make_metavar(click.Context(check)).strip("[]")
             group.addoption(*map(_prefixed, option.opts), dest=dest, action="append", default=None, metavar=metavar, help=_help(option))

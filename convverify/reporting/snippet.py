@@ -42,6 +42,8 @@ def replay_line(report: Report, example: Counterexample) -> str:
         words += ["--refuses", ",".join(report.options.refuses)]
     if report.options.python:
         words += ["--python", report.options.python]
+    if report.options.sandbox:
+        words.append("--sandbox")
     return " ".join(shlex.quote(word) for word in words)
 
 
