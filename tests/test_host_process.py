@@ -264,3 +264,28 @@ def test_memory_is_measured_without_what_is_shared(folder: Path) -> None:
             now = mebibytes_of(session.host.pid, but=session.host.file)
             assert before is None or 56 <= now - before <= 80  # one array of 64 MiB
             before = now
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proc(5) says what processes share")
+def test_memory_that_children_share_with_their_parent_is_counted_once(folder: Path) -> None:
+    write(folder, FORKS)
+    with hosted("kernels.py", "forks") as session:
+        session.submit([Trial(session.kernel, SMALL)], ("completes",))
+        assert session.collect().death is None
+        assert 64 + 4 * 32 <= session.host.mebibytes() < 5 * 64 + 4 * 32
+
+
+FORKS = """
+import os, time
+import numpy as np
+
+kept = np.ones(8 << 20)
+
+def forks(x, w):
+    for _ in range(4):
+        if not os.fork():
+            own = np.ones(4 << 20)
+            time.sleep(1000)
+    time.sleep(1.0)
+    return x @ w[0, 0]
+"""

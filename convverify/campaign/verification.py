@@ -23,7 +23,7 @@ from convverify.campaign.session import AGAIN, AnyHost, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
 from convverify.host.limits import unreadable
-from convverify.host.process import CannotLoad
+from convverify.host.process import MEMORY, CannotLoad, Host
 from convverify.judging.kernel import Kernel
 from convverify.judging.properties import in_order
 from convverify.judging.trial import Times, Trial
@@ -126,7 +126,7 @@ class Verification:
         host = host_of(self._target, self.options)
         try:
             with unreadable():
-                for step in (self._campaign, self._as_a_script, self._explain):
+                for step in (self._campaign, self._as_a_script, self._at_rest, self._explain):
                     try:
                         step(host)
                     except KeyboardInterrupt:
@@ -169,6 +169,14 @@ class Verification:
         if came.finding is not None:
             self._plain = came
             self.hear(Found(came.case, came.finding.property, came.finding.sentence))
+
+    def _at_rest(self, host: AnyHost) -> None:
+        """Weigh what the kernel has left running when its last call is over: it may have begun to take memory after that."""
+        if self.found or self.failed or not self._sample or not isinstance(host, Host):
+            return
+        if (mebibytes := host.mebibytes()) > host.memory_limit:
+            told = f"what the kernel has started goes on after its last call, and takes {mebibytes:.0f} MiB of memory"
+            self.hear(Found(self._sample[-1], "completes", told, death=MEMORY))
 
     # What was found.
 

@@ -22,7 +22,7 @@ from convverify.compare.reduction import reduced
 from convverify.compare.turns import TurnFailed, Turns
 from convverify.host.process import Host
 from convverify.host.standing import descendants
-from convverify.host.weighing import files_in_memory, status_of
+from convverify.host.weighing import files_in_memory, private_bytes, status_of
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
@@ -121,7 +121,7 @@ class Scales:
                     known += _written_files(pid)
             else:
                 self._doubts["it started processes"] = None
-                others += _sum(f"/proc/{pid}/smaps_rollup", "Private_Clean", "Private_Dirty")
+                others += private_bytes(pid)
             others += files_in_memory(pid, but=self._shared)
         return known, others
 
@@ -137,10 +137,3 @@ def _written_files(pid: int) -> int:
             elif written and first == "Rss:":
                 total += int(rest[0]) * 1024
     return total
-
-
-def _sum(path: str, *fields: str) -> int:
-    """Return the sum of some fields of a file of proc(5), in bytes; 0 where the process is gone."""
-    with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
-        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(tuple(f"{field}:" for field in fields)))
-    return 0

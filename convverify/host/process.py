@@ -300,7 +300,11 @@ class Host:
         if now - self._weighed < 0.1 or not self.pid:
             return False
         self._weighed = now
-        return mebibytes_of(self.pid, but=self.file) + self.grown() > self.memory_limit
+        return self.mebibytes() > self.memory_limit
+
+    def mebibytes(self) -> float:
+        """Return the MiB that who calls the kernel takes, with all that it has started, beyond what the judge has laid out."""
+        return mebibytes_of(self.pid, but=self.file) + self.grown() if self.pid else 0.0
 
     @property
     def file(self) -> int:

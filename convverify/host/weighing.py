@@ -21,6 +21,13 @@ def status_of(pid: int, *names: str) -> dict[str, int]:
     return {}
 
 
+def private_bytes(pid: int) -> int:
+    """Return the bytes that a process shares with no other, which what it has from its parent by a fork is not; 0 where it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(("Private_Clean:", "Private_Dirty:")))
+    return 0
+
+
 def files_in_memory(pid: int, but: int = 0) -> int:
     """Return the bytes of the files in memory that a process has open, without that whose inode is `but`."""
     total = 0
@@ -38,7 +45,7 @@ def mebibytes_of(pid: int, but: int = 0) -> float:
     if sys.platform == "linux":
         pids = descendants(pid)
         files = max(files_in_memory(one, but) for one in pids)  # children have the same ones open
-        return (sum(status_of(one, "RssAnon").get("RssAnon", 0) for one in pids) + files) / 2**20
+        return (status_of(pid, "RssAnon").get("RssAnon", 0) + sum(map(private_bytes, pids[1:])) + files) / 2**20
     total = 0
     for one in descendants(pid):
         with contextlib.suppress(psutil.Error):
