@@ -35,7 +35,7 @@ def nchw_flipped(x: Any, w: Any) -> Any:
         ({"dtypes": 32}, TypeError, "dtypes must be a sequence of strings, not 32"),
         ({"dtypes": ["int8"]}, ValueError, "dtype must be one of float16, bfloat16, float32, float64, not 'int8'"),
         ({"data_format": "CHWN"}, ValueError, "data_format must be NHWC or NCHW, not 'CHWN'"),
-        ({"properties": "speed"}, ValueError, "property 'speed' is unknown; known: "),
+        ({"properties": "speed"}, ValueError, "property 'speed' is unknown; did you mean 'shape'?"),
         ({"references": [3]}, TypeError, "references must be a sequence of strings, not of int"),
         ({"references": ["numpy"]}, ValueError, "reference: target 'numpy' is unknown"),
         ({"references": [lambda x, w: x]}, ValueError, "references must be functions that other processes can import, not "),

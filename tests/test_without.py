@@ -50,6 +50,9 @@ odd.reentrant = "no"
 '''
 
 
+PROBLEMS = [f"x=2x{height}x30x3 w=2x3x3x2" for height in range(20, 32)]
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kernels.py").write_text(KERNELS)
@@ -57,7 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def verified(name: str, **options: Any) -> Report:
-    return verify(f"kernels.py:{name}", references=["exact"], problems=["x=2x5x5x3 w=2x3x3x2"] * 3, dtypes=["float32"], **options)
+    return verify(f"kernels.py:{name}", references=["exact"], problems=PROBLEMS, dtypes=["float32"], **options)
 
 
 def test_a_kernel_for_one_caller_at_a_time_is_refuted_unless_that_is_left_out() -> None:
