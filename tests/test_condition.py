@@ -29,6 +29,13 @@ import os, sys, time
 import numpy as np
 
 
+def nothing(x, w):
+    return x[..., :1] * 0
+
+
+nothing.domain = {"in_channels": 0}
+
+
 def conv2d(x, w, strides):
     rows, columns = (1 + (x.shape[axis + 1] - w.shape[axis]) // strides[axis] for axis in (0, 1))
     y = np.zeros((x.shape[0], rows, columns, w.shape[3]), x.dtype)
@@ -210,6 +217,7 @@ def test_a_kernel_with_a_condition_is_verified_in_isolation(name: str) -> None:
         ("misspelt", "raised AttributeError: 'Problem' object has no attribute 'heigth' (", 1),
         ("ends", "gave no answer, as the process exited with status 3, about x=", 1),
         ("none_fits", "no problem that its domain's where admits was found", 1),
+        ("nothing", "its domain holds no problem on which anything is computed: ", 1),
         ("fails", "raised RuntimeError: too wide (", 2),
     ],
 )

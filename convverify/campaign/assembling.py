@@ -45,7 +45,7 @@ def host_of(target: LocatedKernel | Kernel, options: Options) -> AnyHost:
 def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -> Kernel:
     """Wait until a host has loaded its kernel, and return what that says of itself.
 
-    Raises CannotLoad, in one sentence, and where a domain with a condition has no problem.
+    Raises CannotLoad, in one sentence, and where a domain has no problem.
     """
     if isinstance(target, Kernel):
         kernel = target
@@ -62,7 +62,9 @@ def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -
     )
     try:
         kernel = kernel.within(options.explored(kernel.domain))
-        if kernel.domain.where is not None and kernel.domain.restrict(Problem()) is None:
+        if kernel.domain.restrict(Problem()) is None:
+            if kernel.domain.where is None:
+                raise ValueError(f"its domain holds no problem on which anything is computed: {kernel.domain}")
             raise ValueError(f"no problem that its domain's where admits was found, of some thousands that were tried: {kernel.domain}")
     except ValueError as error:
         raise CannotLoad(f"target {kernel.name!r}: {error}") from None
