@@ -127,6 +127,15 @@ _special("NaN and Inf in the operands taken for 0", lambda values: ~np.isfinite(
 _special("NaN in the operands taken for 0", np.isnan)
 
 
+def _clamped(scene: Scene) -> Scene | None:
+    """As the minimum and the maximum instructions of processors do, which return their second operand where the first one is NaN."""
+    largest = FORMATS[scene.problem.dtype].largest
+    return scene.with_(then=(*scene.then, lambda y: np.clip(np.where(np.isnan(y), largest, y), -largest, largest)))
+
+
+change_of("results clamped to the largest finite numbers, NaN too", _clamped)
+
+
 def _memory(words: str, read_x: bool, read_w: bool) -> None:
     """Register the hypothesis that an operand's strides are not heeded: its memory is read from its first element on."""
 
