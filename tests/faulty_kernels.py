@@ -521,3 +521,26 @@ def pointwise_from_memory(ask: Ask) -> Array:
     memory = np.concatenate([ask.x.reshape(-1, channels), np.zeros((1000, channels))])
     first = np.arange(batch)[:, None] * height * width
     return (memory[first + np.arange(ask.shape[0] * ask.shape[1])] @ ask.w[0, 0]).reshape(batch, *ask.shape, -1)
+
+
+def channels_written_over(ask: Ask) -> Array:
+    ask.w[:, :, :-1] = 0.0
+    return ask.loops()
+
+
+def taps_written_over(ask: Ask) -> Array:
+    tap = ask.w[-1, -1].copy()
+    ask.w[:] = 0.0
+    ask.w[-1, -1] = tap
+    return ask.loops()
+
+
+def first_image_alone(ask: Ask) -> Array:
+    y = ask.loops()
+    y[1:] = 0.0
+    return y
+
+
+def image_in_bytes(ask: Ask) -> Array:
+    ask.x = ask.x.astype(np.int64).astype(np.uint8).astype(float)
+    return ask.loops()

@@ -144,6 +144,10 @@ def test_the_kernel_of_these_tests_is_right_without_a_fault() -> None:
         (faulty.tiles_of_four, "outputs behind the last whole tile of 4 x 4 left out (zero)"),
         (faulty.channels_in_fours, "input channels behind the last whole 4 ignored"),
         (faulty.same_rounded_down, "outputs of SAME rounded down (extent // stride)"),
+        (faulty.channels_written_over, "only the last input channel counts (written over, not added)"),
+        (faulty.taps_written_over, "only the kernel's last tap counts (written over, not added)"),
+        (faulty.first_image_alone, "only the first image computed"),
+        (faulty.image_in_bytes, "x kept in 8 bits (uint8)"),
         (faulty.one_filter_for_all, "every output channel computed with the first one's weights"),
         (faulty.shorts, "results kept in 16 bits (int16)"),
         (faulty.image_in_half_precision, "x cut to 11 bits (TensorFloat-32)"),
@@ -224,11 +228,45 @@ def test_sums_in_a_lower_precision_are_recognised_whatever_their_order() -> None
     assert "computed in" not in "".join(diagnose(flipped, seconds=60.0))
 
 
+def test_results_clamped_to_the_largest_number_are_named() -> None:
+    largest = float(np.finfo(np.float32).max)
+    lines = [
+        f"x=1x2x{n + 3}x1 w=1x2x1x1 values=given x[0,0,0,0]={v} x[0,1,1,0]=3 w[0,0,0,0]=2" for n, v in enumerate(("nan", "inf", "-inf"))
+    ]
+    failing = outputs(
+        lambda case, x, w: np.nan_to_num(right(case, x, w), nan=largest, posinf=largest, neginf=-largest), list(map(Case.parse, lines))
+    )
+    assert diagnose(failing, seconds=60.0) == ("matches: results clamped to the largest finite numbers, NaN too on 3 of 3 failing cases",)
+
+
 def test_operands_cut_to_integers_are_named_from_real_numbers_alone() -> None:
     failing = [(case, right(case, np.trunc(x.astype(float)), w.astype(float))) for case in REAL for x, w in [case.values()]]
     assert diagnose(failing, seconds=60.0) == ("matches: x cut to integers on 5 of 5 failing cases",)
     cut = [(case, np.trunc(right(case, x.astype(float), w.astype(float)))) for case in REAL for x, w in [case.values()]]
     assert diagnose(cut, seconds=60.0)[0] == "matches: results cut to integers on 5 of 5 failing cases"
+
+
+@pytest.mark.parametrize("garbage", [6.3e28, np.nan, -np.inf])
+def test_garbage_is_told_from_sums(garbage: float) -> None:
+    def unwritten(case: Case, x: Any, w: Any) -> Any:
+        y = right(case, x, w)
+        y[:, -1, -1, -1:] = garbage
+        return y
+
+    def large(case: Case, x: Any, w: Any) -> Any:
+        return right(case, x, w) ** 2 + np.arange(case.problem.output_shape[-1]) + 3.0
+
+    words = "NaN, infinity or huge numbers from small integers: reads outside of its operands, or memory that nobody has written"
+    assert diagnose(outputs(unwritten, CASES[:5]), seconds=60.0) == (f"{words} on 5 of 5 failing cases",)
+    assert diagnose(outputs(large, CASES[:5]), seconds=60.0) == ()
+
+
+def test_garbage_in_the_case_that_is_shown_comes_first() -> None:
+    failing = outputs(lambda case, x, w: right(case, x, w[::-1, ::-1]), CASES[:9])
+    (other,) = outputs(lambda case, x, w: np.full(case.problem.output_shape, 6.3e28), CASES[9:10])
+    first, second = diagnose([*failing, other], seconds=60.0, shown=CASES[9])
+    assert first.endswith("memory that nobody has written on 1 of 10 failing cases")
+    assert second == "matches: kernel flipped (true convolution) on 9 of 10 failing cases, not on this one"
 
 
 def test_what_does_not_explain_the_case_that_is_shown_says_so() -> None:

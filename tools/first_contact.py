@@ -188,7 +188,7 @@ def main() -> int:
         "--env", type=Path, required=True, metavar="DIR", help="the packages' virtual environment, made where it is not there"
     )
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="these packages alone")
-    parser.add_argument("--max-time", default="60", help="seconds for each campaign")
+    parser.add_argument("--max-time", default="45", help="seconds for each campaign; with loading and the report it takes a minute")
     parser.add_argument("--reference", default="exact")
     parser.add_argument("--markdown", type=Path, help="the page that the table goes into")
     parser.add_argument("--json", type=Path, help="where rows are kept; those of packages that are not run now are taken from it")

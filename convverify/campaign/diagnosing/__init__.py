@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from convverify.campaign.diagnosing.evidence import evidence_of
 from convverify.campaign.diagnosing.explaining import Explanation, explanations
+from convverify.campaign.diagnosing.garbage import with_garbage
 from convverify.campaign.diagnosing.hypothesis import Hypothesis, change_of, hypotheses
 from convverify.campaign.diagnosing.normwise import errs_by_norm
 from convverify.campaign.diagnosing.precision import lower_precision
@@ -24,6 +25,7 @@ __all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hyp
 _BUSY = 8  # how much longer than the time to spend a diagnosis may last
 _TIED, _SHOWN = 40, 2
 _ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without more ado
+_GARBAGE = "NaN, infinity or huge numbers from small integers: reads outside of its operands, or memory that nobody has written"
 _BY_NORM = (
     "errs by the norm of the tile or of the image, not by what an element sums, and within the bound of algorithms that do: "
     "Winograd's and Fourier transforms; if it is meant to be one of these, --accuracy normwise judges it by their bound"
@@ -71,16 +73,22 @@ def diagnose(
     groups = explanations(evidence, without, is_over)
     if not any(one.count == len(evidence) for tied in groups for one in tied) and (name := lower_precision(everything)):
         return (f"computed in {name}: every wrong result is a number of {name}, and errs no more than sums in {name} do",)
+    unexplained = list(evidence)
     for tied in groups:
         explained = [item for item, explains in zip(evidence, tied[0].explains, strict=True) if explains]
         left = interview.one_of_each_kind([one.candidate for one in tied[:_TIED]], explained)
         if not tied[0].of_shapes and not _is_certain(tied[0], len(evidence)):
             left = [one for one in left if interview.confirms(one, explained)]
+        if left:
+            unexplained = [item for item in unexplained if item not in explained]
         what = "the shape matches" if tied[0].of_shapes else "matches"
         told = f"on {tied[0].count} of {len(evidence)} failing cases"
         if any(item.case == shown and not explains for item, explains in zip(evidence, tied[0].explains, strict=True)):
             told += ", not on this one"
         sentences += [f"{what}: {one.words} {told}" for one in left[:_SHOWN]]
+    if garbage := with_garbage(unexplained):
+        told = f"{_GARBAGE} on {len(garbage)} of {len(evidence)} failing cases"
+        sentences.insert(0 if any(item.case == shown for item in garbage) else len(sentences), told)
     if not sentences and errs_by_norm(everything, interview.answer):
         return (_BY_NORM,)
     return tuple(sentences)

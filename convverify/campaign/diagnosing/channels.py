@@ -50,6 +50,10 @@ def _one_each(w: Floats) -> Floats:
     return np.where(reads, w, 0.0)
 
 
+def _last_tap(w: Floats) -> Floats:
+    return _zeroed(_zeroed(w, np.s_[:-1]), np.s_[:, :-1])
+
+
 def _tail(array: Floats, axis: int, block: int) -> Floats | None:
     """Zero what is left over behind the last whole block along an axis."""
     whole = array.shape[axis] // block * block
@@ -77,6 +81,11 @@ _operand("only the first input channel used", "w", lambda w: _zeroed(w, np.s_[:,
 _operand("each output channel reads one input channel alone (depthwise: nothing summed over channels)", "w", lambda w: _one_each(w))
 _operand("every input channel weighed with the first one's weights", "w", lambda w: np.broadcast_to(w[:, :, :1], w.shape), common=True)
 _operand("weights of all input channels added up before they are used", "w", lambda w: np.broadcast_to(w.sum(2, keepdims=True), w.shape))
+_operand("only the last input channel counts (written over, not added)", "w", lambda w: _zeroed(w, np.s_[:, :, :-1]), common=True)
+_operand("only the kernel's last tap counts (written over, not added)", "w", lambda w: _last_tap(w), common=True)
+_operand("only the last product counts (written over, not added)", "w", lambda w: _zeroed(_last_tap(w), np.s_[:, :, :-1]))
+_operand("only the kernel's last row counts (written over, not added)", "w", lambda w: _zeroed(w, np.s_[:-1]))
+_operand("only the kernel's last column counts (written over, not added)", "w", lambda w: _zeroed(w, np.s_[:, :-1]))
 _operand("input channels moved by one", "w", lambda w: np.roll(w, 1, 2))
 _operand("output channels moved by one", "w", lambda w: np.roll(w, 1, 3))
 _operand("output channels moved back by one", "w", lambda w: np.roll(w, -1, 3))
@@ -97,6 +106,7 @@ _result("first output row left out (zero)", lambda y: _zeroed(y, np.s_[:, :1]), 
 _result("first output column left out (zero)", lambda y: _zeroed(y, np.s_[:, :, :1]), common=True)
 _result("last output channel left out (zero)", lambda y: _zeroed(y, np.s_[..., -1:]))
 _result("last image left out (zero)", lambda y: _zeroed(y, np.s_[-1:]))
+_result("only the first image computed", lambda y: _zeroed(y, np.s_[1:]))
 _result("result all zero", np.zeros_like)
 _result("last output row missing from the result", lambda y: y[:, :-1])
 _result("last output column missing from the result", lambda y: y[:, :, :-1])

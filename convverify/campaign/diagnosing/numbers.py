@@ -66,6 +66,17 @@ _whole("x cut to integers", True, False)
 _whole("weights cut to integers", False, True)
 
 
+def _bytes(words: str, kept: Callable[[Floats], Floats]) -> None:
+    """Register the hypothesis that the image, or both operands, are kept in bytes."""
+    change_of(f"x {words}", lambda scene: scene.with_(x=kept(scene.x)))
+    change_of(f"operands {words}", lambda scene: scene.with_(x=kept(scene.x), w=kept(scene.w)))
+
+
+_bytes("kept in 8 bits (int8)", lambda values: _integer(values, 8))
+_bytes("kept in 8 bits (uint8)", lambda values: np.trunc(values) % 256.0)
+_bytes("cut to 0..255 (a picture's pixels)", lambda values: np.clip(values, 0.0, 255.0))
+
+
 def _output(words: str, then: Callable[[Floats], Floats], below: int = 99) -> None:
     """Register the hypothesis that something is done to the result, for dtypes of more than so many bits."""
 
@@ -82,6 +93,9 @@ _output("results saturated at 65504 (float16's largest)", lambda y: np.clip(y, -
 _output("results saturated at 32767", lambda y: np.clip(y, -32768.0, 32767.0))
 _output("results rounded to integers", np.rint)
 _output("results cut to integers", np.trunc)
+_output("results saturated at 0 and 255", lambda y: np.clip(y, 0.0, 255.0))
+_output("results kept in 8 bits (uint8)", lambda y: np.trunc(y) % 256.0)
+_output("results kept in 8 bits (int8)", lambda y: _integer(y, 8))
 _output("results kept in 16 bits (int16)", lambda y: _integer(y, 16))
 _output("results kept in 32 bits (int32)", lambda y: _integer(y, 32))
 
@@ -125,6 +139,15 @@ def _special(words: str, is_swallowed: Callable[[Floats], Mask]) -> None:
 
 _special("NaN and Inf in the operands taken for 0", lambda values: ~np.isfinite(values))
 _special("NaN in the operands taken for 0", np.isnan)
+
+
+def _clamped(scene: Scene) -> Scene | None:
+    """As the minimum and the maximum instructions of processors do, which return their second operand where the first one is NaN."""
+    largest = FORMATS[scene.problem.dtype].largest
+    return scene.with_(then=(*scene.then, lambda y: np.clip(np.where(np.isnan(y), largest, y), -largest, largest)))
+
+
+change_of("results clamped to the largest finite numbers, NaN too", _clamped)
 
 
 def _memory(words: str, read_x: bool, read_w: bool) -> None:
