@@ -17,8 +17,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convverify.campaign.events import Failed, Finished, Found, Listener, Phase, Progress, ReferenceWrong, Slow, Started, Warned
+from convverify.campaign.events import Failed, Finished, Found, Listener, Met, Phase, Progress, ReferenceWrong, Slow, Started, Warned
 from convverify.campaign.floor import LEAST, asks_stages
+from convverify.campaign.known import Known
 from convverify.campaign.options import DEFAULT_BUDGET, Options
 from convverify.campaign.plainly import CASES, suits
 from convverify.campaign.probing import BATCH, in_batches
@@ -83,6 +84,9 @@ def shards_of(options: Options) -> list[tuple[int, int]]:
     return [(0, 0), *random, *([(LARGE, large)] if large > 0 else []), (DEGENERATE, min(SHARD, options.max_examples // 10))]
 
 
+NOTHING_KNOWN = Known()
+
+
 class _Stop(BaseException):
     """Leaves Hypothesis when the campaign is over; not an Exception, so that it is not taken for a failure."""
 
@@ -109,8 +113,10 @@ class Campaign:
         emit: Listener,
         statistics: Statistics,
         take: Callable[[int], bool] = lambda shard: True,
+        known: Known = NOTHING_KNOWN,
     ) -> None:
-        """`take(shard)` says whether a shard is this judge's."""
+        """`take(shard)` says whether a shard is this judge's; `known` are faults that are muted, each of whose cases is tried."""
+        self.known = known
         self.options, self.session, self.references, self.emit, self.take = options, session, references, emit, take
         self.kernel: Kernel = session.kernel
         self.statistics = statistics
@@ -221,7 +227,8 @@ class Campaign:
 
     def _fixed_cases(self) -> Iterator[Case]:
         self.emit(Phase("corpus"))
-        for case in corpus.load(self.options.directory, self.options.target):
+        known = (case for fault in self.known.faults for case in fault.cases)
+        for case in itertools.chain(known, corpus.load(self.options.directory, self.options.target)):
             if self.kernel.explores(case.problem):
                 yield case
         if self.options.problems or self.options.suite:
@@ -396,7 +403,7 @@ class Campaign:
         self._recent.append(line)
         self._count(trial, judged)
         if finding is not None:
-            self._found(line, finding, number, trial.problem)
+            self._found(trial, finding, number)
         elif judged.get("within_error_bound"):
             self.statistics.measure(trial.case, trial.accuracy())
         self._doubt(trial, always=finding is not None)
@@ -446,19 +453,27 @@ class Campaign:
         for mention in set(trial.mentions):
             statistics.mentions[mention] += 1
 
-    def _found(self, line: str, finding: Finding, number: int, problem: Problem) -> None:
+    def _found(self, trial: Trial, finding: Finding, number: int) -> None:
         history = () if finding.property in self._refuted else tuple(self._recent)[:-1]
-        self._refuted.add(finding.property)
-        self._tell_found(Found(line, finding.property, finding.sentence, number, history), problem)
+        found = Found(str(trial.case), finding.property, finding.sentence, number, history)
+        called = [trial.case, *(other.case for other in vars(trial).get("others", {}).values() if isinstance(other, Trial))]
+        if self._tell_found(found, called):
+            self._refuted.add(finding.property)
 
-    def _tell_found(self, found: Found, problem: Problem) -> None:
+    def _tell_found(self, found: Found, called: list[Case]) -> bool:
+        """Tell of a finding on some cases, the judged one first; return whether it is new."""
+        if (number := self.known.which(found.property, found.sentence, called)) is not None:
+            self.emit(Met(number, found.case))
+            return False
+        problem = called[0].problem
         if self.kernel.domain.degenerate == APART and is_degenerate(problem):
             self.emit(replace(found, apart=True))
-            return
+            return True
         if not self._findings:
             self._first_found = time.perf_counter()
         self._findings += 1
         self.emit(found)
+        return True
 
     def _stop_if_refuted(self) -> None:
         if self._findings:
@@ -514,7 +529,7 @@ class Campaign:
             if not trial.problem.is_empty:
                 self.statistics.results.update(f"reference {name}" for name in trial.theirs)
         elif isinstance(verdict, Finding):
-            self._found(str(trial.case), verdict, 0, trial.problem)
+            self._found(trial, verdict, 0)
 
     def reference_fault(self, fault: ReferenceFault) -> None:
         """Tell of a reference's fault, once for each kind."""
@@ -538,7 +553,7 @@ class Campaign:
             if died is not None:
                 self._recent.clear()
                 self._count_death(suspect)
-                self._tell_found(Found(line, "completes", str(died), number, before, died.kind), suspect.problem)
+                self._tell_found(Found(line, "completes", str(died), number, before, died.kind), [suspect.case])
                 self.session.fresh()
                 return
             if not history:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from convverify.campaign.events import Found
+from convverify.campaign.known import reaches
 from convverify.campaign.minimizing import Minimal, minimize
 from convverify.campaign.options import Options
 from convverify.campaign.probing import Probe, Prober
@@ -55,12 +56,20 @@ class Confirmation:
             self.prober.fresh()
             last = self._probe(what.case, what)
         finding = last.finding
-        diagnosis = () if last.died else self._diagnosis(what, same)
+        diagnosis = () if last.died else self._diagnosis(what, minimal.case, same)
         sentence = str(last.died) if last.died else finding.sentence if finding else found.sentence
         return Counterexample(
             str(minimal.case), what.property, sentence, found.case, finding, what.history, minimal.boundaries, minimal.complete,
             True, diagnosis, tuple(note for note in (what.note, finding.hint if finding else "") if note), others,
         )  # fmt: skip
+
+    def shows(self, case: Case, name: str) -> bool:
+        """Return whether another case, of the kernel's domain, refutes the property."""
+        if not self.prober.session.kernel.explores(case.problem):
+            return False
+        self.prober.fresh()
+        probe = self.prober.probe(str(case), properties=(name,), timeout=self.options.timeout)
+        return probe.finding is not None and probe.finding.property == name
 
     def _probe(self, case: Case, what: _Reproduced, *, timeout: float = 0.0) -> Probe:
         limit = timeout or (self._brief if what.died else self.options.timeout)
@@ -120,11 +129,11 @@ class Confirmation:
                 return repeated
         return None
 
-    def _diagnosis(self, what: _Reproduced, same: list[str]) -> tuple[str, ...]:
-        """Hold the kernel's outputs on failing cases, the small ones first, against known faults."""
+    def _diagnosis(self, what: _Reproduced, smallest: Case, same: list[str]) -> tuple[str, ...]:
+        """Hold the kernel's outputs on failing cases that have what the smallest one has, the small ones first, against known faults."""
         if what.history or what.case.calls > 1 or what.property in _REMEMBERING:
             return ()  # the fault is not in the values of a single call
-        cases = {Case.parse(line) for line in same} | {what.case}
+        cases = {case for case in map(Case.parse, same) if reaches(case, smallest, any_dtype=True)} | {what.case}
         small = [case for case in cases if _small(case.problem)]
         small = [case for case in small if case.stage != "rounding"] or small
         if len(small) < _ENOUGH:  # other values on the same problems, which the prober leaves out where they do not fail

@@ -74,6 +74,14 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Met:
+    """A case has shown a known fault, of this number, which is muted."""
+
+    fault: int
+    case: str
+
+
+@dataclass(frozen=True)
 class ReferenceWrong:
     """A reference departs from exact arithmetic, or failed."""
 
@@ -111,5 +119,5 @@ class Warned:
     sentence: str
 
 
-Event: TypeAlias = Started | Phase | Slow | Progress | Found | ReferenceWrong | Failed | Finished | Warned
+Event: TypeAlias = Started | Phase | Slow | Progress | Found | Met | ReferenceWrong | Failed | Finished | Warned
 Listener: TypeAlias = Callable[[Event], None]

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from convverify.campaign.assembling import LocatedKernel, host_of, kernel_in, references_of
 from convverify.campaign.campaign import Campaign, shards_of
 from convverify.campaign.events import Event, Failed, Finished, Listener, Progress, ReferenceWrong, Warned
+from convverify.campaign.known import Known
 from convverify.campaign.options import Options
 from convverify.campaign.session import Session
 from convverify.campaign.statistics import Statistics
@@ -41,10 +42,11 @@ class Judges:
     """Runs a campaign in several processes."""
 
     def __init__(
-        self, options: Options, target: LocatedKernel, references: tuple[LocatedKernel, ...], hear: Listener, statistics: Statistics
-    ) -> None:
-        """What all of them count is put into `statistics`."""
-        self.options, self._sent, self.hear, self.statistics = options, (options, target, references), hear, statistics
+        self, options: Options, target: LocatedKernel, references: tuple[LocatedKernel, ...], hear: Listener, statistics: Statistics,
+        known: Known,
+    ) -> None:  # fmt: skip
+        """What all of them count is put into `statistics`; `known` are faults that are muted."""
+        self.options, self._sent, self.hear, self.statistics = options, (options, target, references, known), hear, statistics
         self._judges: list[_Judge] = []
         self._ended: list[Statistics] = []
         self._taken: set[int] = set()
@@ -144,7 +146,7 @@ def main(descriptor: int) -> None:
     """Be one of the judges."""
     parent = os.getppid()
     link = Connection(descriptor)
-    options, target, references = link.recv()
+    options, target, references, known = link.recv()
     die_with_parent(parent)
     statistics = Statistics()
 
@@ -169,7 +171,7 @@ def main(descriptor: int) -> None:
             consulted = references_of(options, references, statistics.times, emit)
             try:
                 session = Session(host, kernel_in(host, target, options), options.timeout)
-                Campaign(options, session, consulted, emit, statistics, take).run()
+                Campaign(options, session, consulted, emit, statistics, take, known).run()
             finally:
                 consulted.close()
     except (CannotLoad, ConditionError) as error:

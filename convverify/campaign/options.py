@@ -33,8 +33,8 @@ class Options:
     take of max_time, in seconds (0: none are tried); domain narrows, in one line, what the kernel declares; refuses names exceptions by
     which the kernel refuses problems; properties are the only ones judged (None: all), without those that are left out; degenerate says
     whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out (False), or are tried
-    and reported apart (None); sandbox lets the kernel reach no network, no process, and no file but temporary ones.  Raises ValueError
-    naming the option.
+    and reported apart (None); sandbox lets the kernel reach no network, no process, and no file but temporary ones; known is a file of
+    faults that are muted, write_known one to which all that are found are written.  Raises ValueError naming the option.
     """
 
     target: str
@@ -62,6 +62,8 @@ class Options:
     refuses: tuple[str, ...] = ()
     degenerate: bool | None = None
     sandbox: bool = False
+    known: str | None = None
+    write_known: str | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:
@@ -76,7 +78,7 @@ class Options:
             raise ValueError(f"large_time must be at least 0 seconds, not {self.large_time}")
         if self.sandbox and not self.isolation:
             raise ValueError("sandbox needs isolation: a kernel that is called in this process is in no sandbox")
-        for name in ("target", "suite", "corpus"):
+        for name in ("target", "suite", "corpus", "known", "write_known"):
             if "\0" in (getattr(self, name) or ""):
                 raise ValueError(f"{name} must be text without NUL characters, not {getattr(self, name)!r}")
         for dtype in self.dtypes:

@@ -15,8 +15,9 @@ from convverify.judging.kernel import DATA_FORMATS
 from convverify.judging.trial import Finding
 
 VERIFIED, REFUTED, USAGE, INCONCLUSIVE, INTERRUPTED = "verified", "refuted", "usage", "inconclusive", "interrupted"
+KNOWN = "known"  # refuted by known faults alone, which somebody has muted
 FAILED = "failed"  # the harness itself
-EXIT_STATUS = {VERIFIED: 0, REFUTED: 1, USAGE: 2, INCONCLUSIVE: 3, FAILED: 4, INTERRUPTED: 130}
+EXIT_STATUS = {VERIFIED: 0, KNOWN: 0, REFUTED: 1, USAGE: 2, INCONCLUSIVE: 3, FAILED: 4, INTERRUPTED: 130}
 WORSE = (0, 3, 1, 4, 2, 130)  # exit statuses, each worse than those before it
 SCHEMA = 1
 
@@ -46,7 +47,8 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification came to; `degenerate` are findings on degenerate problems, reported apart where these do not refute."""
+    """What a verification came to; `degenerate` are findings on degenerate problems, reported apart where these do not refute; `muted` says
+    of each known fault that was met what it is, and on how many cases it showed."""
 
     verdict: str
     options: Options
@@ -60,11 +62,12 @@ class Report:
     finished: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     degenerate: tuple[Found, ...] = ()
+    muted: tuple[tuple[str, int], ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether the kernel is verified."""
-        return self.verdict == VERIFIED
+        """Whether the kernel is verified, or refuted by nothing but known faults that were to be muted."""
+        return self.verdict in (VERIFIED, KNOWN)
 
     @property
     def axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -108,6 +111,7 @@ class Report:
             "counterexamples": [_plain(self, example) for example in self.counterexamples],
             "reference_faults": [dataclasses.asdict(fault) for fault in self.reference_faults],
             "degenerate": [{"case": found.case, "property": found.property, "sentence": found.sentence} for found in self.degenerate],
+            "muted": [{"fault": fault, "cases": count} for fault, count in self.muted],
             "warnings": list(self.warnings),
             "seconds": self.seconds,
             "finished": self.finished,

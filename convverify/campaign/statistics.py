@@ -95,6 +95,12 @@ class Statistics:
         if any(any(side) for side in problem.pads):
             self.results["padding"] += 1
 
+    def reset(self) -> None:
+        """Begin to count anew; `times` stays the same object."""
+        times = self.times
+        vars(times).update(vars(Times()))
+        vars(self).update(vars(Statistics(times=times)))
+
     def _thin(self, every: int) -> None:
         """Keep the sizes of every `every`-th case alone, so that they stay few and stand for the whole run."""
         step = every // self.sizes_every

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TypeAlias
 
 from convverify.campaign.assembling import LocatedKernel, host_of, kernel_in, references_of
 from convverify.campaign.campaign import Campaign
 from convverify.campaign.confirming import Confirmation
-from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Phase, ReferenceWrong, Slow, Started, Warned
+from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Met, Phase, ReferenceWrong, Slow, Started, Warned
 from convverify.campaign.floor import shortfall
 from convverify.campaign.judges import Judges
+from convverify.campaign.known import Known, around, fault_of
+from convverify.campaign.known import read as read_known
+from convverify.campaign.known import write as write_known
 from convverify.campaign.options import Options
 from convverify.campaign.plainly import CASES, Plainly, run_plainly
 from convverify.campaign.probing import Prober
 from convverify.campaign.referring import ReferenceLost, References, consult
-from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, KNOWN, REFUTED, USAGE, VERIFIED, Counterexample, Report
 from convverify.campaign.session import AGAIN, AnyHost, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
@@ -31,9 +36,12 @@ from convverify.operands.case import Case
 from convverify.operands.layouts import PLAIN
 from convverify.problems.domain import ConditionError
 from convverify.problems.problem import degeneracy
+from convverify.problems.reading import exists
 
 _REPORTED = 3  # counterexamples to distinct properties that are shown
 _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
+_OF_A_FAMILY = 2  # of properties that one fault shows in, as a rule
+_ROUNDS = 12  # in which known faults are seen from another side, or new ones found
 _SLOW_CASES = 3  # of a slow kernel, that a plain script calls it on
 _OPINION = 8.0  # seconds to wait for a reference that is to be asked about a counterexample
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
@@ -58,6 +66,10 @@ class Verification:
         self.counterexamples: list[Counterexample] = []
         self._files: dict[str, str] = {}
         self._explained: set[str] = set()  # families of properties
+        self._known = Known()
+        self._rounds = self._counted = 0
+        self._left = options.max_time
+        self._muted_more = False
         self._kernel: Kernel | None = None
         self._apart: dict[tuple[str, str], Found] = {}
         self._sample: list[str] = []
@@ -70,6 +82,9 @@ class Verification:
 
     def hear(self, event: Event) -> None:
         """Take note of an event and pass it on."""
+        if isinstance(event, Met):
+            self._known.meet(event.fault)
+            return
         if isinstance(event, Found) and event.apart:
             self._keep_apart(event)
         elif isinstance(event, Found):
@@ -119,6 +134,7 @@ class Verification:
         for sentence in corpus.damaged(self.options.directory, self.options.target):
             self._warn(sentence + "; it was passed over")
         try:
+            self._read_known()
             self._target, self._located_references = self._resolve(self.options)
         except ValueError as error:
             self.hear(Failed("usage", str(error)))
@@ -126,32 +142,96 @@ class Verification:
         host = host_of(self._target, self.options)
         try:
             with unreadable():
-                for step in (self._campaign, self._as_a_script, self._at_rest, self._explain):
-                    try:
-                        step(host)
-                    except KeyboardInterrupt:
-                        interrupted = True
-                    except (CannotLoad, ConditionError) as error:
-                        self.hear(Failed("usage", str(error)))
+                while not interrupted:
+                    self._rounds += 1
+                    for step in (self._campaign, self._as_a_script, self._at_rest, self._explain):
+                        try:
+                            step(host)
+                        except KeyboardInterrupt:
+                            interrupted = True
+                        except (CannotLoad, ConditionError) as error:
+                            self.hear(Failed("usage", str(error)))
+                    if interrupted or not self._goes_on(time.perf_counter() - start):
+                        break
         finally:
             host.close()
             self._references.close()
         if host.printed > 1 << 20:
             self._warn(f"the kernel printed {host.printed / 2**20:.0f} MiB, which were not shown")
         self._unexplained()
+        for number in self._gone():
+            title = self._known.faults[number].title
+            self._warn(f"the known fault {title} no longer occurs: take it out of {self.options.known}, or write the file anew")
+        self._write_known()
         return self._report(interrupted, time.perf_counter() - start)
+
+    # Known faults.
+
+    def _read_known(self) -> None:
+        """Read the faults that are to be muted.  Raises ValueError, in one sentence."""
+        options = self.options
+        if options.known is None or (options.known == options.write_known and not exists(Path(options.known))):
+            return
+        of_target = [fault for fault in read_known(Path(options.known)) if fault.target == options.target]
+        self._known = Known(of_target, len(of_target))
+
+    def _write_known(self) -> None:
+        """Write the faults that are known: those of the file that still occur or may, and those found."""
+        if self.options.write_known is None or self._kernel is None:
+            return
+        gone = self._gone()
+        faults = [fault for number, fault in enumerate(self._known.faults) if number not in gone]
+        try:
+            write_known(Path(self.options.write_known), self.options.target, faults)
+        except (OSError, ValueError) as error:
+            self._warn(f"the known faults cannot be written: {error}")
+
+    def _gone(self) -> list[int]:
+        """Return the numbers of the faults of the file that no longer occur: their cases were tried, and are right."""
+        if not self._edges or self._kernel is None or self.failed is not None:
+            return []
+        of_file = enumerate(self._known.faults[: self._known.from_file])
+        return [
+            number
+            for number, fault in of_file
+            if not self._known.met.get(number) and all(map(self._kernel.explores, (case.problem for case in fault.cases)))
+        ]
+
+    @property
+    def _goes_on_at_all(self) -> bool:
+        return self.options.known is not None or self.options.write_known is not None
+
+    def _goes_on(self, seconds: float) -> bool:
+        """Return whether to try once more, with what has been found muted, too: where it turned out to be known, or all is asked for."""
+        self._left = self.options.max_time - seconds
+        new = len(self.counterexamples) > self._counted
+        more = self.options.write_known is not None if new else self._muted_more
+        if not (self._goes_on_at_all and more) or self.failed or self._rounds == _ROUNDS or self._left < 1.0:
+            return False
+        self._counted = len(self.counterexamples)
+        self.found.clear()
+        self._explained.clear()
+        self._muted_more = False
+        self._sample, self._edges, self.reason = [], True, ""
+        self.statistics.reset()
+        self._session.fresh()
+        return True
 
     # The campaign.
 
     def _campaign(self, host: AnyHost) -> None:
-        host.start()
-        self._references = references_of(self.options, self._located_references, self.statistics.times, self.hear)
-        self._kernel = kernel_in(host, self._target, self.options)
-        self._session = Session(host, self._kernel, self.options.timeout)
-        if self.options.workers > 1 and not isinstance(self._target, Kernel):
-            Judges(self.options, self._target, self._located_references, self.hear, self.statistics).run()
+        options = self.options
+        if self._kernel is None:
+            host.start()
+            self._references = references_of(options, self._located_references, self.statistics.times, self.hear)
+            self._kernel = kernel_in(host, self._target, options)
+            self._session = Session(host, self._kernel, options.timeout)
         else:
-            Campaign(self.options, self._session, self._references, self.hear, self.statistics).run()
+            options = replace(options, max_time=self._left)
+        if options.workers > 1 and not isinstance(self._target, Kernel):
+            Judges(options, self._target, self._located_references, self.hear, self.statistics, self._known).run()
+        else:
+            Campaign(options, self._session, self._references, self.hear, self.statistics, known=self._known).run()
 
     def _as_a_script(self, host: AnyHost) -> None:
         """Run some cases in a plain script, where nothing has been refuted so far."""
@@ -181,34 +261,58 @@ class Verification:
     # What was found.
 
     def _explain(self, host: AnyHost) -> None:
-        """Confirm and shrink one case for each property refuted, the most telling first."""
+        """Confirm and shrink what was found, the most telling first, until there is one case for each fault."""
         if not self.found:
             return
         self.listener(Phase("shrinking"))
         self._session.fresh()  # of what is still on the way nobody will ask
         confirmation = Confirmation(self.options, Prober(self._session))
         ranks = [entry.name for entry in in_order()]
-        chosen: dict[str, Found] = {}
-        for found in sorted(self.found, key=lambda found: (ranks.index(found.property), found.number)):
-            chosen.setdefault(_family(found), found)
+        waiting = sorted(self.found, key=lambda found: (ranks.index(found.property), found.number))
         fleeting: list[Counterexample] = []
+        tried: Counter[str] = Counter()
         try:
-            for found in list(chosen.values())[:_EXPLAINED]:
-                family = _family(found)
+            for _ in range(_EXPLAINED):
+                if not waiting or len(self.counterexamples) - self._counted == _REPORTED:
+                    break
+                found, family = waiting[0], _family(waiting[0])
                 same = [other.case for other in self.found if _family(other) == family]
                 example = self._example(confirmation, found, same)
+                tried[family] += 1 if example.reproduced and example.minimal else _OF_A_FAMILY
                 self._explained.add(family)
-                if any((example.property, example.case) == (other.property, other.case) for other in self.counterexamples):
-                    continue  # two properties met the same fault
-                if not example.reproduced:
+                if example.reproduced:
+                    self._is_found(found, example, confirmation)
+                else:
                     fleeting.append(example)
-                    continue
-                note = self._what_references_say(example) if not self.counterexamples else ""
-                self.counterexamples.append(self._with_file(example, note))
-                if len(self.counterexamples) == _REPORTED:
-                    break
+                waiting = [other for other in waiting[1:] if tried[_family(other)] < _OF_A_FAMILY and self._fault_of(other) is None]
         finally:
             self._keep_fleeting(fleeting)
+
+    def _is_found(self, found: Found, example: Counterexample, confirmation: Confirmation) -> None:
+        """Report a counterexample that shows a new fault; mute its fault in either case."""
+        fault = fault_of(self.options.target, example)
+        if example.finding is not None and not example.history:
+            others = dict.fromkeys(around(fault.cases[0], self._session.kernel.domain.dtypes))
+            seen = (other for other in others if confirmation.shows(other, example.property))
+            fault = replace(fault, cases=(*fault.cases, *seen))
+        number = self._known.as_seen(fault)
+        if number is not None:
+            self._known.faults[number] = self._known.faults[number].joined(fault)
+            self._known.meet(number)
+            self._muted_more = True
+            if number < self._known.from_file:
+                self.found = [other for other in self.found if other is not found and not self._is_of_file(other)]
+        elif self._goes_on_at_all or not any(fault.resembles(other) for other in self._known.faults):
+            note = self._what_references_say(example) if not self.counterexamples else ""
+            self.counterexamples.append(self._with_file(example, note))
+            self._known.add(fault)
+
+    def _fault_of(self, found: Found) -> int | None:
+        return self._known.which(found.property, found.sentence, [Case.parse(found.case)])
+
+    def _is_of_file(self, found: Found) -> bool:
+        number = self._fault_of(found)
+        return number is not None and number < self._known.from_file
 
     def _example(self, confirmation: Confirmation, found: Found, same: list[str]) -> Counterexample:
         if self._plain is not None and found.property == "plain_script":
@@ -266,7 +370,7 @@ class Verification:
         """Report as they were found those that an interruption left no time to confirm."""
         done = set(self._explained)
         for found in self.found:
-            if _family(found) not in done and len(done) < _REPORTED:
+            if _family(found) not in done and len(done) < _REPORTED and self._fault_of(found) is None:
                 done.add(_family(found))
                 self.counterexamples.append(
                     Counterexample(found.case, found.property, found.sentence, found.case, file=self._files.get(found.case, ""))
@@ -276,14 +380,17 @@ class Verification:
 
     def _report(self, interrupted: bool, seconds: float) -> Report:
         verdict, sentence = self._verdict(interrupted)
+        of_file = enumerate(self._known.faults[: self._known.from_file])
+        muted = tuple((fault.title, self._known.met[number]) for number, fault in of_file if self._known.met.get(number))
+        verdict = KNOWN if verdict == VERIFIED and muted else verdict
         return Report(
             verdict, self.options, self.statistics, tuple(self.counterexamples), tuple(self.reference_faults), self.started, sentence,
-            seconds, tuple(self.warnings), self.reason, environment(), tuple(self._apart.values()),
+            seconds, tuple(self.warnings), self.reason, environment(), tuple(self._apart.values()), muted,
         )  # fmt: skip
 
     def _verdict(self, interrupted: bool) -> tuple[str, str]:
         statistics = self.statistics
-        if self.found:
+        if self.found or self.counterexamples:
             return (INTERRUPTED if interrupted else REFUTED), "a property is refuted"
         if interrupted:
             return INTERRUPTED, "interrupted: nothing was refuted so far"

@@ -206,6 +206,10 @@ def _shared(command: Any) -> Any:
 @click.option(
     "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."
 )
+@click.option("--known", metavar="FILE", help="Mute the faults that a file holds, and look for the next.")
+@click.option(
+    "--write-known", metavar="FILE", help="Write the faults that are known and found to a file, and go on after each until there is none."
+)
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML page.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write the report as JUnit XML.")
 @click.option("--json", type=click.Path(dir_okay=False), help="Write the report as JSON.")

@@ -16,7 +16,7 @@ import click
 from convverify.cli.numbers import Real, Whole
 from convverify.problems.reading import brief, is_file, read_text
 
-_FILES = ("json", "html", "junit", "corpus")
+_FILES = ("json", "html", "junit", "corpus", "known", "write-known")
 SOURCE = "convverify.cli.configuration"  # the key of click's `meta` that holds the file
 
 

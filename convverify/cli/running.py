@@ -40,7 +40,7 @@ def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, s
     configuration file has decided which options.  Signals are heeded while a campaign runs and while something is printed.
     """
     console = make_console()
-    files.check_places(written)
+    files.check_places(written | {"write-known": values.get("write_known")})
     chosen = [_options(target, values) for target in targets]
     reports: list[Report] = []
     for options in chosen:

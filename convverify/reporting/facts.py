@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from convverify import __version__
 from convverify.campaign.options import Options
-from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, USAGE, Counterexample, Report
 from convverify.judging.findings import Finding
 from convverify.judging.properties.values import worst_index
 from convverify.operands.case import Case
@@ -33,22 +33,23 @@ def summary(report: Report) -> str:
     """Return the sentence that follows the verdict and the target."""
     statistics = report.statistics
     if report.verdict in (USAGE, INCONCLUSIVE, FAILED):
-        return report.sentence
+        return report.sentence + _muted(report)
     count = len(report.counterexamples)
     if not statistics.cases and not count:
         return "interrupted before a case was judged"
     if not statistics.cases:  # a single case, replayed
         return ", ".join(f"{example.property} does not hold" for example in report.counterexamples)
-    tried = f"{statistics.results['all']} judged cases" if report.verdict == VERIFIED else f"{statistics.cases} cases"
+    tried = f"{statistics.results['all']} judged cases" if report.ok else f"{statistics.cases} cases"
     text = f"{count} counterexample{'' if count == 1 else 's'} in {tried} on {statistics.problems} problems"
     if statistics.unsupported:
         text += f", {statistics.unsupported} refused"
     text += f", {report.seconds:.1f} s"
     if report.verdict == INTERRUPTED:
         return f"{text}, before it was interrupted"
-    if report.finished == "time" and report.verdict == VERIFIED:
+    if report.finished == "time" and report.ok:
         text += f" (stopped by --max-time {report.options.max_time:g})"
-    if report.degenerate and report.verdict == VERIFIED:
+    text += _muted(report)
+    if report.degenerate and report.ok:
         kinds = ", ".join(dict.fromkeys(degeneracy(Case.parse(found.case).problem) for found in report.degenerate))
         text += f"; right on all ordinary problems, degenerate ones fail ({kinds})"
     return text
@@ -103,6 +104,14 @@ def worst_of(report: Report, example: Counterexample) -> Worst | None:
     bound = None if finding.bound is None else float(finding.bound[index])
     numbers = float(finding.expected[index]), float(finding.actual[index])
     return Worst(finding, index, *numbers, bound, finding.wrong, dtype, report.axes[0])
+
+
+def _muted(report: Report) -> str:
+    """Say which known faults were met."""
+    if not report.muted:
+        return ""
+    told = "; ".join(f"{fault} ({count} case{'' if count == 1 else 's'})" for fault, count in report.muted)
+    return f"; {len(report.muted)} known fault{'' if len(report.muted) == 1 else 's'} muted: {told}"
 
 
 def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: float | None, *, dtype: str = "", axes: Axes = NHWC) -> str:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from convverify.campaign.report import INTERRUPTED, VERIFIED, Report
+from convverify.campaign.report import INTERRUPTED, KNOWN, VERIFIED, Report
 from convverify.reporting.facts import summary, worst_of
 from convverify.reporting.plain import printable
 from convverify.reporting.snippet import replay_line
@@ -31,7 +31,7 @@ def commands(report: Report) -> Iterator[str]:
         told = [example.sentence, *([worst.sentence] if worst else []), f"case: {example.case}", f"replay: {replay_line(report, example)}"]
         yield _command("error", {"title": f"{target}: {example.property} does not hold", **place}, "\n".join(told))
     if report.verdict != VERIFIED and not report.counterexamples:
-        kind = "warning" if report.verdict == INTERRUPTED else "error"
+        kind = "warning" if report.verdict in (INTERRUPTED, KNOWN) else "error"
         yield _command(kind, {"title": f"{target}: {report.verdict}", **place}, summary(report))
     for fault in report.reference_faults:
         yield _command("notice", {"title": f"{fault.reference} is at fault, not {target}"}, f"{fault.sentence}\ncase: {fault.case}")

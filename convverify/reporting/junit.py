@@ -12,7 +12,7 @@ import platform
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from convverify.campaign.report import REFUTED, VERIFIED, Report
+from convverify.campaign.report import KNOWN, REFUTED, VERIFIED, Report
 from convverify.judging.properties import in_order
 from convverify.reporting.facts import figures, summary
 from convverify.reporting.plain import one_line, printable
@@ -42,7 +42,7 @@ def _suite(root: ElementTree.Element, report: Report, number: int) -> None:
     for entry in in_order():
         if report.options.asks(entry.name):
             _property(_case(suite, report, entry.name), report, entry.name)
-    if report.verdict not in (VERIFIED, REFUTED):
+    if report.verdict not in (VERIFIED, KNOWN, REFUTED):
         error = ElementTree.SubElement(_case(suite, report, "verdict"), "error", type=report.verdict, message=one_line(summary(report)))
         error.text = printable(summary(report))
     for attribute, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from convverify.campaign.events import Found
 from convverify.campaign.options import Options
-from convverify.campaign.report import REFUTED, VERIFIED, Counterexample, Report
+from convverify.campaign.report import KNOWN, REFUTED, VERIFIED, Counterexample, Report
 from convverify.judging.properties import in_order
 from convverify.reporting.plain import printable
 from convverify.reporting.snippet import replay_line
@@ -32,7 +32,7 @@ def property_names(options: Options) -> tuple[str, ...]:
 def outcomes(report: Report, found: Iterable[Found]) -> dict[str, Outcome]:
     """Return the outcome of each property; `found` are the findings that the campaign told of, some of which the report leaves out."""
     findings: dict[str, Found] = {}
-    for finding in found:
+    for finding in () if report.ok else found:  # of what turned out to be known nothing is told
         findings.setdefault(finding.property, finding)
     return {name: _outcome(report, name, findings) for name in _names(report, findings)}
 
@@ -49,14 +49,16 @@ def _outcome(report: Report, name: str, findings: dict[str, Found]) -> Outcome:
             return Outcome(REFUTES, _text_of(report, example))
     if name in findings:
         return Outcome(REFUTES, _text_of(report, _as_found(report, findings[name])))
-    if report.verdict not in (VERIFIED, REFUTED):
+    if report.verdict not in (VERIFIED, KNOWN, REFUTED):
         return Outcome(NO_VERDICT, f"{printable(report.options.target)} is not verified: {report.verdict}: {printable(report.sentence)}")
+    if muted := [fault for fault, _ in report.muted if fault.startswith(f"{name}: ")]:
+        return Outcome(HOLDS, f"nothing new; a known fault is muted: {'; '.join(muted)}")
     if name in report.without:
         return Outcome(NOT_JUDGED, "left out, as the kernel declares")
     cases, judged = report.statistics.cases, report.statistics.judged.get(name, 0)
     if judged:
         return Outcome(HOLDS, f"judged on {judged} of {cases} cases")
-    ended = "" if report.verdict == VERIFIED else f", after which {', '.join(findings) or 'another property'} ended the campaign"
+    ended = "" if report.ok else f", after which {', '.join(findings) or 'another property'} ended the campaign"
     return Outcome(NOT_JUDGED, f"not judged on any of {cases} cases{ended}")
 
 
