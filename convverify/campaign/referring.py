@@ -23,7 +23,7 @@ from convverify.judging.trial import Times, Trial
 from convverify.operands.layouts import PLAIN
 
 TIMEOUT = 60.0  # seconds for one call of a reference
-_QUEUE = 256 << 20  # bytes of trials that wait for a reference
+_QUEUE = 128 << 20  # bytes of trials that wait for a reference
 _DEATHS_IN_A_ROW = 5
 
 

@@ -104,6 +104,7 @@ class Host:
         variables besides this process's own."""
         self.place, self.python, self.memory_limit, self.load_timeout = place, python or sys.executable, memory_limit, load_timeout
         self._forks, self._environment = forks, environment or {}
+        _take_standard_streams()
         self.mapping, self._descriptor = map_memory()
         self.described: dict[str, Any] = {}
         self.printed = 0
@@ -391,6 +392,13 @@ def _death_of(code: int | None, words: str) -> Death:
     if code is None:
         return Death(LOST, 0)
     return Death(SIGNALLED, -code, words=words) if code < 0 else Death(EXITED, code, words=words)
+
+
+def _take_standard_streams() -> None:
+    """Open what is missing of the descriptors 0, 1 and 2: what got these numbers would be closed where a child gets its streams."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def map_memory() -> tuple[Mapping, int]:

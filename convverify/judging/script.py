@@ -20,7 +20,7 @@ from convverify.problems.problem import Problem
 
 _SHARE = 8  # of the machine's memory, what a slot may take: the judge needs some times as much to judge it
 _WIDEST = 16  # bytes of an element of a result, of whatever dtype
-_KEPT = 1 << 25  # bytes of a slot that are not given back after a batch
+_KEPT = 1 << 23  # bytes of a slot that are not given back after a batch
 _UNWRITTEN = 0xFF  # what a result's room holds before a call: NaN in every format
 _NUMBERS = frozenset(np.dtype(code).name for code in "?" + np.typecodes["AllInteger"] + np.typecodes["AllFloat"])
 
