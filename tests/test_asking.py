@@ -103,6 +103,13 @@ def test_failures_before_a_death_are_evidence() -> None:
         assert [case.problem.height for case, _ in failures] == [3, 4]
 
 
+def test_a_slow_kernel_is_called_on_few_of_its_failing_cases() -> None:
+    with hosted("kernels.py", "flipped") as session:
+        lines = [str(case(rows)) for rows in range(2, 14)]
+        assert len(Prober(session).outputs(lines)) == 12
+        assert len(Prober(session).outputs(lines, 0.0)) == 4
+
+
 def test_a_death_by_a_question_is_nobodys_counterexample() -> None:
     lines = tuple(f"x=1x{rows}x4x1 w=2x2x1x1" for rows in (2, 3, 4))
     report = verify(

@@ -140,7 +140,7 @@ def test_the_kernel_of_these_tests_is_right_without_a_fault() -> None:
         (faulty.channels_not_summed, "each output channel reads one input channel alone (depthwise: nothing summed over channels)"),
         (faulty.weights_of_the_first_channel, "every input channel weighed with the first one's weights"),
         (faulty.averaged, "mean over the taps in place of the sum"),
-        (faulty.strides_swapped_before_same, "vertical and horizontal strides swapped, SAME pads computed so, too"),
+        (faulty.strides_swapped_before_same, "vertical and horizontal strides swapped, for SAME's pads as well"),
         (faulty.tiles_of_four, "outputs behind the last whole tile of 4 x 4 left out (zero)"),
         (faulty.channels_in_fours, "input channels behind the last whole 4 ignored"),
         (faulty.same_rounded_down, "outputs of SAME rounded down (extent // stride)"),

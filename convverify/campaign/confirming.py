@@ -21,6 +21,7 @@ _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_refe
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
 _ENOUGH = 4  # failing cases to diagnose from
+_CALLED_SECONDS = 4.0  # for calls on failing cases
 _CALLS, _CALLS_SECONDS = 400, 1.5
 
 
@@ -144,7 +145,8 @@ class Confirmation:
         from convverify.campaign.diagnosing import diagnose
 
         axes = self.prober.session.kernel.axes
-        return diagnose(self.prober.outputs(lines), without=self.options.target, ask=self.prober.output, axes=axes, shown=what.case)
+        failures = self.prober.outputs(lines, _CALLED_SECONDS)
+        return diagnose(failures, without=self.options.target, ask=self.prober.output, axes=axes, shown=what.case)
 
     def _needed_history(self, what: _Reproduced) -> tuple[str, ...]:
         """Return as few of the calls before as will do: the shortest tail, then without each of its halves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from convverify.judging.trial import Floats, Trial
 from convverify.operands.case import Case
 
 BATCH = 16  # cases in one script: waking another process costs as much as a small case
+_FEW = 4  # in one script, of a kernel that may be slow
 _WEIGHT = 1 << 19  # multiply-adds of the cases of one script together, where there are several
 
 
@@ -113,12 +115,16 @@ class Prober:
         values = trial.first_values
         return values.astype(np.float64) if values is not None and trial.first.is_float else None
 
-    def outputs(self, lines: list[str]) -> list[tuple[Case, Floats]]:
-        """Return the kernel's results (float64, NHWC) on those cases on which it is wrong, up to the one that it dies of."""
+    def outputs(self, lines: list[str], seconds: float = math.inf) -> list[tuple[Case, Floats]]:
+        """Return the kernel's results (float64, NHWC) on those cases on which it is wrong, up to the one that it dies of.
+
+        Where it takes so many seconds, the cases that are left are not asked for.
+        """
+        deadline = time.monotonic() + seconds
         failures = []
         if self.session.dead or self.session.on_the_way:
             self.session.fresh()
-        for batch in in_batches(Case.parse(line) for line in lines):
+        for batch in in_batches((Case.parse(line) for line in lines), _FEW):
             trials = [self._trial(case, thorough=False) for case in batch]
             self.session.submit(trials, ())
             done = self.session.collect()
@@ -126,7 +132,7 @@ class Prober:
                 values = trial.first_values
                 if values is not None and trial.first.is_float and not (trial.answered and trial.value_fault is None):
                     failures.append((trial.case, values.astype(np.float64)))
-            if done.death is not None:
+            if done.death is not None or time.monotonic() > deadline:
                 break
         return failures
 

@@ -28,7 +28,7 @@ def _misread(words: str, change: Change, *, common: bool = False) -> None:
         return changed.with_axes(rows, columns)
 
     both_shapes(words, change, common=common)
-    both_shapes(f"{words}, SAME pads computed so, too", from_the_start)
+    both_shapes(f"{words}, for SAME's pads as well", from_the_start)
 
 
 def _steps(words: str, change: Callable[[Axis, Axis], tuple[int, int]], *, common: bool = False) -> None:
