@@ -194,7 +194,7 @@ def test_a_file_keeps_the_faults_of_other_targets_and_any_text() -> None:
         ("x=2x5x5x3 w=3x3x3x4", "x=0x1x1x1 w=1x1x1x1", False),
         ("x=2x5x5x3 w=3x3x3x4 values=integers", "x=1x1x1x1 w=1x1x1x1 values=positive", False),
         ("x=2x5x5x3 w=3x3x3x4 values=positive", "x=1x1x1x1 w=1x1x1x1 values=integers", True),
-        ("x=2x5x5x3 w=3x3x3x4", "x=1x1x1x1 w=1x1x1x1 layouts=reversed,contiguous", False),
+        ("x=2x5x5x3 w=3x3x3x4", "x=1x1x1x1 w=1x1x1x1 layouts=transposed,contiguous", False),
     ],
 )
 def test_a_case_reaches_another_where_it_has_all_that_the_other_has(case: str, smallest: str, reached: bool) -> None:

@@ -27,7 +27,7 @@ from convverify.campaign.referring import ReferenceLost, References
 from convverify.campaign.session import AGAIN, Batch, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
-from convverify.generation.budget import default_budget
+from convverify.generation.budget import default_budget, fit_budget
 from convverify.generation.edge_cases import corner_cases
 from convverify.generation.few_problems import few_cases, few_problems
 from convverify.generation.sampling import cases_of
@@ -600,6 +600,8 @@ class Campaign:
     def _budget(self) -> tuple[float, int, float]:
         """Return the kernel's multiply-adds a second on a small problem, the budget that goes with it, and its seconds of warming up."""
         problem = self.kernel.restrict(Problem(1, 12, 12, 4, 3, 3, 6, dtype=self.dtypes[0]))
+        if self.options.max_macs:
+            problem = fit_budget(problem, self.options.max_macs, domain=self.kernel.domain)
         trial = Trial(self.kernel, Case(problem, "integers"), times=self.statistics.times, thorough=False)
         self._numbers[id(trial)] = 0
 

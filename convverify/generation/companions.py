@@ -24,10 +24,12 @@ def companion(case: Case, kernel: Kernel, salt: int = 0) -> Case:
     choices = Choices(bits)
     whole = kernel.domain.degenerate is True or (is_degenerate(case.problem) and choices.below(2))
     domain = kernel.domain if whole else kernel.domain.ordinary
+    most = max(4 * case.problem.macs, 4096)
+    most = min(most, max(kernel.max_macs, case.problem.macs)) if kernel.max_macs else most
     for _ in range(8):
         change = _CHANGES[choices.below(len(_CHANGES))]
         problem = domain.restrict(change(case.problem, choices))
-        if problem is not None and problem != case.problem and problem.macs <= max(4 * case.problem.macs, 4096):
+        if problem is not None and problem != case.problem and problem.macs <= most:
             return Case(problem, "integers", seed=choices.below(2**20))
     return Case(case.problem, "integers", seed=choices.below(2**20))
 

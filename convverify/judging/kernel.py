@@ -26,7 +26,8 @@ class Kernel:
 
     `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `refuses` names the
     exceptions by which it says that it does not support a problem; `without` names properties that it is not judged by; `domain` holds the
-    problems that it is for (default: those that the keywords can pose).
+    problems that it is for (default: those that the keywords can pose); `max_macs` is the most multiply-adds that it may be called with (0:
+    any number).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Kernel:
     accuracy: str = "elementwise"
     refuses: tuple[str, ...] = REFUSAL
     without: tuple[str, ...] = ()
+    max_macs: int = 0
     domain: Domain = None  # type: ignore[assignment]  # is one once it is made
 
     def __post_init__(self) -> None:
@@ -143,7 +145,7 @@ def kernel_of(
     declared = Domain.of(attributes.get("domain")).intersect(Domain(where=where or where_of(function))).intersect(Domain.of(domain))
     return Kernel(
         name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
-        _left_out(attributes.get("reentrant")), whole_domain(name, keywords, fixed, declared),
+        _left_out(attributes.get("reentrant")), domain=whole_domain(name, keywords, fixed, declared),
     )  # fmt: skip
 
 
