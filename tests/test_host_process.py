@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command_line import surroundings
 from trials import PATIENCE, hosted
 
 from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, Host, Place, _Tail, kill
@@ -289,3 +290,16 @@ def forks(x, w):
     time.sleep(1.0)
     return x @ w[0, 0]
 """
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_host_starts_where_a_standard_stream_is_closed(closed: int) -> None:
+    code = (
+        f"import os; os.close({closed})\n"
+        "from convverify.host.process import Host, Place\n"
+        "host = Host(Place('math', 'hypot'))\n"
+        "loaded = host.ready(100.0)\n"
+        "host.close()\n"
+        "os._exit(0 if loaded else 1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=surroundings(), check=False).returncode == 0
