@@ -303,3 +303,18 @@ def test_a_host_starts_where_a_standard_stream_is_closed(closed: int) -> None:
         "os._exit(0 if loaded else 1)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], env=surroundings(), check=False).returncode == 0
+
+
+def test_a_limit_is_not_exceeded_by_who_had_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(Place("math", "hypot"))
+    clock = [100.0]
+    monkeypatch.setattr("convverify.host.process.time.monotonic", lambda: clock[0])
+    starved = [0.0]
+    monkeypatch.setattr("convverify.host.process.starved_seconds", lambda root: starved[0])
+    assert not host._is_over(3.0, 98.0, 0.0)
+    assert host._is_over(3.0, 96.0, 0.0)
+    starved[0] = 2.0
+    assert not host._is_over(3.0, 96.0, 0.0)
+    assert host._is_over(3.0, 96.0, 1.5)  # of which most was before
+    starved[0] = 1000.0
+    assert host._is_over(3.0, 69.0, 0.0)  # ten times the limit, whoever has taken the processors
