@@ -49,7 +49,7 @@ def wrong(x, w):
 def rarely_wrong(x, w):
     time.sleep(0.002)
     y = conv2d_matmul(x, w)
-    return y + (x.shape[2] > 60)
+    return y + (x.shape[2] > 20)
 """
 CLOCK = """
 import itertools
@@ -75,7 +75,8 @@ class Command:
 
 
 def _check(kernel: str, *words: str) -> Command:
-    shown = ("--seed", "1", "--max-examples", "60", "--reference", "exact", "--json", "report.json", *words)
+    small = ("--max-examples", "20", "--max-macs", "2000", "--large-time", "0", "--dtype", "float32")
+    shown = ("--seed", "1", *small, "--reference", "exact", "--json", "report.json", *words)
     return Command(("check", f"kernels.py:{kernel}", *shown), (0,) if kernel == "right" else (1,), kernel)
 
 
@@ -88,11 +89,11 @@ COMMANDS = (
         ("compare", "kernels.py:right", "--against", "matmul", *PROBLEM, "--check-examples", "0", "--max-time", "1", "--rounds", "3",
          "--json", "comparison.json"), (0,), "right",
     ),
-    Command(("mutants", "kernel_flipped", "groups_ignored", "--max-examples", "60", "--json", "matrix.json"), (0,)),
+    Command(("mutants", "kernel_flipped", "same_odd_pad_first", "--max-examples", "20", "--json", "matrix.json"), (0,)),
     Command(("report", "--results", "results", "--output", "page.html"), (0,), longest=3.0),
     Command(("list", "suites"), (0,), longest=0.5),
     Command(("pytest", "-q", "-p", "no:cacheprovider", "--convverify", "kernels.py:right", "--convverify-reference", "exact",
-             "--convverify-max-examples", "60"), (0,), "right"),
+             "--convverify-max-macs", "2000", "--convverify-large-time", "0", "--convverify-max-examples", "20"), (0,), "right"),
 )  # fmt: skip
 
 

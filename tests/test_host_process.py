@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command_line import surroundings
 from trials import PATIENCE, hosted
 
 from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, Host, Place, _Tail, kill
@@ -289,3 +290,31 @@ def forks(x, w):
     time.sleep(1.0)
     return x @ w[0, 0]
 """
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_host_starts_where_a_standard_stream_is_closed(closed: int) -> None:
+    code = (
+        f"import os; os.close({closed})\n"
+        "from convverify.host.process import Host, Place\n"
+        "host = Host(Place('math', 'hypot'))\n"
+        "loaded = host.ready(100.0)\n"
+        "host.close()\n"
+        "os._exit(0 if loaded else 1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=surroundings(), check=False).returncode == 0
+
+
+def test_a_limit_is_not_exceeded_by_who_had_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Host(Place("math", "hypot"))
+    clock = [100.0]
+    monkeypatch.setattr("convverify.host.process.time.monotonic", lambda: clock[0])
+    starved = [0.0]
+    monkeypatch.setattr("convverify.host.process.starved_seconds", lambda root: starved[0])
+    assert not host._is_over(3.0, 98.0, 0.0)
+    assert host._is_over(3.0, 96.0, 0.0)
+    starved[0] = 2.0
+    assert not host._is_over(3.0, 96.0, 0.0)
+    assert host._is_over(3.0, 96.0, 1.5)  # of which most was before
+    starved[0] = 1000.0
+    assert host._is_over(3.0, 69.0, 0.0)  # ten times the limit, whoever has taken the processors

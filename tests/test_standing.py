@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from convverify.host.standing import Tree, descendants
+from convverify.host.standing import Tree, descendants, starved_seconds
 
 # Threads and processes that count as fast as they can, one of which has left its parent's session and has lost its parent.
 BUSY = """
@@ -107,3 +107,21 @@ def test_who_rests_has_settled_at_once_and_who_does_not_is_not_waited_for() -> N
         for process in (resting, working):
             process.kill()
             process.communicate()
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the system does not say")
+def test_who_has_no_processor_is_said_to_have_none() -> None:
+    code = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nprint(flush=True)\nwhile True: pass"
+    several = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(3)]  # on one processor
+    try:
+        for process in several:
+            assert process.stdout is not None
+            process.stdout.readline()
+        before = starved_seconds(several[0].pid)
+        while starved_seconds(several[0].pid) < before + 0.05:  # which would not end where it said nothing
+            time.sleep(0.01)
+    finally:
+        for process in several:
+            process.kill()
+            process.communicate()
+    assert starved_seconds(0) == 0.0

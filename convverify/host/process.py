@@ -24,11 +24,13 @@ import psutil
 from . import boot
 from .mapping import CALLING, TO_HOST, TO_JUDGE, Mapping
 from .sandbox import outside_pid
+from .standing import starved_seconds
 from .surroundings import surroundings
 from .weighing import mebibytes_of
 
 _POLL = 0.02
 _TAIL = 8192
+_STARVED = 9.0  # times a limit, that a host may have waited for a processor
 _WORD = 1 << 32
 _LARGEST = 1 << 36  # bytes that are mapped at the most; what is not touched takes no memory
 
@@ -174,14 +176,14 @@ class Host:
             if self._exit is not None or self._is_gone():
                 how = _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
                 self._failure = f"{how} while loading {self.place.place}:{self.place.attribute}"
-            elif time.monotonic() - self._begun > self.load_timeout:
+            elif self._is_over(self.load_timeout, self._begun, 0.0):
                 self._failure = f"{self.place.place}:{self.place.attribute} was not loaded within {self.load_timeout:g} s"
             elif time.monotonic() >= deadline:
                 return False
 
     def fresh(self) -> None:
         """See to it that the next batch meets a kernel that has never been called; what has been submitted is forgotten."""
-        self.ready(self.load_timeout)
+        self.ready(float("inf"))
         if not self._used:
             return
         self._used = False
@@ -196,7 +198,7 @@ class Host:
                 self._fork()
                 return
         self._end()
-        self.ready(self.load_timeout)
+        self.ready(float("inf"))
 
     def _fork(self) -> None:
         self._child, self._exit = 0, None
@@ -260,7 +262,7 @@ class Host:
 
         After a death nothing that was submitted will be done: `fresh` is the way on.
         """
-        mapping, seen, since = self.mapping, None, time.monotonic()
+        mapping, seen, since, starved = self.mapping, None, time.monotonic(), starved_seconds(self.root)
         death: Death | None = None
         while True:
             if self._takes_too_much():
@@ -277,7 +279,7 @@ class Host:
             now, state = time.monotonic(), mapping.state()
             if state != seen:
                 seen, since = state, now
-            elif now - since > (seconds := limit(state[1], state[2])):
+            elif self._is_over(seconds := limit(state[1], state[2]), since, starved):
                 death = Death(HUNG, seconds)
                 break
         records = tuple(mapping.records(number % 2))
@@ -287,6 +289,14 @@ class Host:
         if batch != number:
             case, step, activity = 0, 0, 0
         return Reply(records, Death(death.kind, death.number, case, step, activity == CALLING, death.words))
+
+    def _is_over(self, seconds: float, since: float, starved: float) -> bool:
+        """Return whether a limit is exceeded, without the time for which the host could have run and had no processor.
+
+        A host that takes the processors from itself is given ten times the limit.
+        """
+        passed = time.monotonic() - since
+        return passed > seconds and passed > seconds + min(starved_seconds(self.root) - starved, _STARVED * seconds)
 
     def ended(self) -> Death | None:
         """Return how who calls the kernel has ended, where it has."""

@@ -80,6 +80,20 @@ def descendants(root: int) -> list[int]:
     return [root]
 
 
+def starved_seconds(root: int) -> float:
+    """Return how long a process and all that descends from it have been ready to run and had no processor: the thread that waited longest.
+
+    A limit in seconds is not meant for a machine that has other things to do.  0 where the system does not say.
+    """
+    longest = 0
+    for pid in descendants(root):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                    longest = max(longest, int(file.read().split()[1]))
+    return longest / 1e9
+
+
 def _signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(OSError):
         os.kill(pid, number)
