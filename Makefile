@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: check test deep lint build mutants bench bench-quick bench-history bench-publish docs clean
+.PHONY: check test deep lint build release mutants bench bench-quick bench-history bench-publish docs clean
 
 check: $(READY)  ## verify loops, loops_compiled and matmul against TensorFlow
 	$(BIN)/convverify check loops --max-examples 300 --seed 0
@@ -24,12 +24,18 @@ lint: $(READY)  ## formatting, lint and types
 build: $(READY)  ## the source distribution and the wheel
 	$(BIN)/python -m build --no-isolation
 
+release: $(READY)  ## what would be uploaded, in dist/, built from scratch and checked
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python tools/check_release.py dist
+
 mutants: $(READY)  ## verify the verifier, and write the kill matrix into the docs
 	$(BIN)/convverify mutants --jobs 2 --markdown docs/kill-matrix.md --json docs/kill-matrix.json
 
 bench-quick: $(READY)  ## run every benchmark once on this commit, and keep nothing
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run 'HEAD^!' --quick --dry-run --show-stderr
+	@echo "bench-quick: every benchmark has run once (asv's percentages count further rounds, which --quick leaves out); nothing was kept"
 
 bench: $(READY)  ## is this commit slower than where its branch left main?  (ARGS="--measure-factor", ...)
 	$(BIN)/python tools/bench.py $(ARGS)

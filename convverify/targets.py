@@ -31,7 +31,7 @@ SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual, cheats)
 
 
 class TargetError(ValueError):
-    """A target that cannot be had; the message is one sentence for the person who named it."""
+    """A target that cannot be loaded; the message is one sentence for the person who named it."""
 
 
 def stop_if_loading() -> None:
@@ -158,4 +158,4 @@ def _require_packages(target: str) -> None:
             traits = registry[target].traits
             for package in traits.get("packages", ()):
                 if importlib.util.find_spec(package) is None:
-                    raise TargetError(f"{target!r} cannot be had: {missing(package, traits['extra'])}")
+                    raise TargetError(f"{target!r} is not available: {missing(package, traits['extra'])}")

@@ -20,7 +20,7 @@ _HEAD = """\
 # Cheats
 
 A cheat is a kernel that tries to be VERIFIED, or to look fast, without computing the convolution. Whoever lets a model write kernels
-meets them: where a reward is to be had, the judge is attacked rather than the problem, and public reports tell of many of those below.
+meets them: where there is a reward to win, the judge is attacked rather than the problem, and public reports describe many of those below.
 Tests run all of them: none may be VERIFIED, none may get a false speed without a mark, and the judge has to end as it always does, with a
 report, with its files whole, and with no process left. `convverify check NAME` and `convverify compare NAME` try one.
 

@@ -230,7 +230,7 @@ def verdict(case_list: CaseList, kernel: Kernel, seconds: float) -> str:
 
 
 def load(names: Sequence[str]) -> tuple[dict[str, CaseList], dict[str, str]]:
-    """Return the lists that can be had, and what to say of each: its package's version, or that it was left out."""
+    """Return the lists that are available, and what to say of each: its package's version, or that it was left out."""
     ready, notes = {}, {}
     for entry in (case_lists[name] for name in names):
         try:

@@ -117,7 +117,7 @@ def test_a_cheat_is_not_verified_and_harms_nobody(entry: Entry, tmp_path: Path, 
     assert "Traceback" not in done.errors
     assert not [line for line in done.output.splitlines() if line.startswith("VERIFIED")]
     if done.status == USAGE:
-        assert len(done.errors.strip().splitlines()) == 1  # it could not be had, for a reason in one sentence
+        assert len(done.errors.strip().splitlines()) == 1  # it could not be loaded, for a reason in one sentence
     else:
         assert done.report["verdict"] in VERDICTS
         assert done.status == VERDICTS[done.report["verdict"]]

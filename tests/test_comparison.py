@@ -249,7 +249,7 @@ def test_what_cannot_be_had_is_an_error_in_one_sentence(monkeypatch: pytest.Monk
         compared("os:getpid")
     there = contenders.locate
     monkeypatch.setattr(contenders, "locate", lambda name: Located(name, Place("not_there", "f")) if name == "tensorflow" else there(name))
-    with pytest.raises(ReferenceUnavailable, match="tensorflow cannot be had: there is no module 'not_there'"):
+    with pytest.raises(ReferenceUnavailable, match="tensorflow is not available: there is no module 'not_there'"):
         compared("matmul", against="tensorflow")
 
 

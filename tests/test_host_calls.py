@@ -267,7 +267,7 @@ def test_a_message_is_cut_and_one_that_cannot_be_had_is_replaced() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert told(Silent())["text"] == "(its message cannot be had)"
+    assert told(Silent())["text"] == "(its message cannot be read)"
     assert len(told(ValueError("x" * 10_000))["text"]) == 300
 
 

@@ -71,7 +71,7 @@ def test_a_module_is_found_in_the_working_directory(folder: Path) -> None:
         ("raise KeyboardInterrupt", "file 'kernels_for_tests.py' failed to import: KeyboardInterrupt"),
         (
             "class Silent(Exception):\n    def __str__(self):\n        raise RuntimeError\nraise Silent",
-            "file 'kernels_for_tests.py' failed to import: Silent: (its message cannot be had)",
+            "file 'kernels_for_tests.py' failed to import: Silent: (its message cannot be read)",
         ),
         ("raise ValueError('x' * 10000)", f"file 'kernels_for_tests.py' failed to import: ValueError: {'x' * 300}"),
     ],

@@ -166,7 +166,7 @@ def test_sessions_are_bounded_and_know_their_weights() -> None:
 def test_a_framework_that_is_not_installed_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     package, extra = references[name].traits["packages"][0], references[name].traits["extra"]
     monkeypatch.setattr(targets.importlib.util, "find_spec", lambda package: None)
-    told = f"'{name}' cannot be had: the package '{package}' is not installed; it comes with the extra '{extra}': pip install"
+    told = f"'{name}' is not available: the package '{package}' is not installed; it comes with the extra '{extra}': pip install"
     with pytest.raises(TargetError, match=re.escape(told)):
         find_kernel(name)
 
@@ -187,7 +187,7 @@ def test_the_command_line_says_what_is_missing(words: tuple[str, ...], which: st
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        f"convverify: {which}'torch' cannot be had: the package 'torch' is not installed; it comes with the extra 'torch': "
+        f"convverify: {which}'torch' is not available: the package 'torch' is not installed; it comes with the extra 'torch': "
         "pip install 'convverify[torch]'\n"
     )
 

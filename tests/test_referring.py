@@ -233,10 +233,10 @@ def test_where_too_much_waits_a_reference_is_waited_for(asked: Any, folder: Path
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [
-        ("broken.py:right", "the reference cannot be had: file 'broken.py' failed to import: ZeroDivisionError: division by zero"),
-        ("absent.py:right", "the reference cannot be had: there is no file 'absent.py'"),
-        ("kernels.py:absent", "the reference cannot be had: kernels.py has no attribute 'absent'"),
-        ("os:getpid", "the reference cannot be had: kernel getpid must take two operands, f(x, w, ...); its signature is ()"),
+        ("broken.py:right", "the reference is not available: file 'broken.py' failed to import: ZeroDivisionError: division by zero"),
+        ("absent.py:right", "the reference is not available: there is no file 'absent.py'"),
+        ("kernels.py:absent", "the reference is not available: kernels.py has no attribute 'absent'"),
+        ("os:getpid", "the reference is not available: kernel getpid must take two operands, f(x, w, ...); its signature is ()"),
     ],
 )
 def test_a_reference_that_cannot_be_had_is_one_sentence(asked: Any, place: str, sentence: str) -> None:
@@ -299,7 +299,7 @@ def test_a_kernel_is_verified_although_its_reference_died_and_that_is_told(folde
 def test_without_its_reference_nothing_is_verified() -> None:
     report = verified("right", "broken.py:right")
     assert report.verdict == INCONCLUSIVE
-    assert report.sentence == "the reference cannot be had: file 'broken.py' failed to import: ZeroDivisionError: division by zero"
+    assert report.sentence == "the reference is not available: file 'broken.py' failed to import: ZeroDivisionError: division by zero"
 
 
 def test_a_kernel_is_tried_before_its_reference_is_loaded(folder: Path) -> None:

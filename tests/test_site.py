@@ -10,6 +10,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import chromium
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +65,26 @@ def test_every_page_is_in_the_site_and_loads_only_its_own_files(site: Path) -> N
         assert not [address for address in parser.addresses if re.match(r"(\w+:)?//", address)], page.name
     for sheet in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//|@import", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def test_search_and_copying_work_in_pages_that_are_opened_from_disk(site: Path, tmp_path: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    with chromium.browser(tmp_path) as driver:
+        driver.get((site / "cli.html").as_uri())
+        wait = WebDriverWait(driver, 60)
+        driver.execute_script("document.querySelector('#__search').checked = true")
+        field = wait.until(lambda page: page.find_element(By.CSS_SELECTOR, "input.md-search__input"))
+        driver.execute_script("arguments[0].focus()", field)
+        field.send_keys("freivalds")
+        results = wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, ".md-search-result__item a"))
+        assert any(".html" in result.get_attribute("href") for result in results)
+        driver.execute_script("document.querySelector('#__search').checked = false")
+        copied = "document.querySelector('button[data-clipboard-target], button.md-code__button').click(); return true"
+        driver.execute_script("window.copied = null; document.addEventListener('copy', event => window.copied = String(getSelection()))")
+        assert driver.execute_script(copied)
+        wait.until(lambda page: page.execute_script("return window.copied"))
 
 
 def test_files_that_pages_link_to_are_pages_of_the_site(site: Path) -> None:

@@ -66,7 +66,7 @@ class Unprintable(Exception):
         (MemoryError(), "MemoryError"),
         (SystemExit(3), "SystemExit: 3"),
         (GeneratorExit(), "GeneratorExit"),
-        (Unprintable(), "Unprintable: (its message cannot be had)"),
+        (Unprintable(), "Unprintable: (its message cannot be read)"),
     ],
 )
 def test_whatever_a_kernel_raises_is_told(error: BaseException, told: str) -> None:

@@ -34,7 +34,7 @@ class Condition:
         self._failure = ""
 
     def __call__(self, problem: Problem) -> bool:
-        """Return whether the problem belongs to the domain; ConditionError, in one sentence, where that is not to be had."""
+        """Return whether the problem belongs to the domain; ConditionError, in one sentence, where it cannot say."""
         if problem not in self._answers:
             self.foresee([problem])
         return self._answers[problem]

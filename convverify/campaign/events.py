@@ -92,7 +92,7 @@ class ReferenceWrong:
 
 @dataclass(frozen=True)
 class Failed:
-    """Nothing more could be done: a wrong target (kind "usage"), a reference that cannot be had ("reference"), a contradiction
+    """Nothing more could be done: a wrong target (kind "usage"), a reference that is not available ("reference"), a contradiction
     within our own exact arithmetic ("oracle"), or anything else ("internal")."""
 
     kind: str

@@ -103,7 +103,7 @@ class References:
                     return False
                 kernel = reference.describe(reference.host)
             except (CannotLoad, TypeError, ValueError) as error:
-                raise ReferenceLost(f"the reference cannot be had: {error}") from None
+                raise ReferenceLost(f"the reference is not available: {error}") from None
             reference.loaded_after = time.perf_counter() - self._begun
             reference.session = Session(reference.host, kernel, TIMEOUT)
         return True

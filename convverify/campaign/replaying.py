@@ -25,7 +25,7 @@ _VALUES = ("completes", "shape", "exact_on_integers", "within_error_bound", "spe
 def judge_once(options: Options, resolve: Resolve, case: Case, history: tuple[str, ...] = ()) -> Report:
     """Judge one case after others, and return the report: refuted, verified on this case, or inconclusive where it is not supported.
 
-    Raises ValueError where the target cannot be had.
+    Raises ValueError where the target cannot be loaded.
     """
     start = time.perf_counter()
     kernel, probe = _probed(options, resolve, case, history)

@@ -187,13 +187,13 @@ def _describes_itself_at_length() -> None:
     vars(kernel).update(domain={"channels": [1] * 100_000}, refuses=endless, convention={"x": {"y": "z" * 100_000}})
 
 
-@_when_loaded("a host that cannot go on cannot be had, and that is no verdict")
+@_when_loaded("a host that cannot go on cannot be used, and that is no verdict")
 def _closes_everything_when_loaded() -> None:
     """Closes all descriptors while it is being loaded, those by which it is spoken to among them."""
     os.closerange(0, 4096)
 
 
-@_when_loaded("a host that ends while it loads cannot be had, and that is no verdict")
+@_when_loaded("a host that ends while it loads cannot be used, and that is no verdict")
 def _ends_well_when_loaded() -> None:
     """Ends the process with status 0 while it is being loaded."""
     os._exit(0)

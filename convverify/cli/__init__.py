@@ -105,9 +105,9 @@ _SHARED = [
         multiple=True,
         callback=_names,
         metavar="NAMES",
-        help="Exceptions by which the kernel refuses problems (ValueError, ...).",
+        help='Exceptions by which the kernel says "not supported" (ValueError, ...).',
     ),
-    click.option("--python", metavar="FILE", help="Call the kernel in this interpreter's environment, which needs NumPy alone."),
+    click.option("--python", metavar="FILE", help="Run the kernel with this Python interpreter, which needs only NumPy."),
     click.option(
         "--layout",
         "data_format",
@@ -125,7 +125,7 @@ _SHARED = [
         callback=_names,
         shell_complete=_complete("properties"),
         metavar="NAMES",
-        help="Judge these properties alone.",
+        help="Judge only these properties.",
     ),
     click.option(
         "--without",
@@ -133,7 +133,7 @@ _SHARED = [
         callback=_names,
         shell_complete=_complete("properties"),
         metavar="NAMES",
-        help="Leave these properties out, which the verdict says.",
+        help="Leave these properties out; the verdict says so.",
     ),
     click.option("--timeout", type=Real(), default=3.0, show_default=True, help="Seconds that one call may take."),
     _SANDBOX,
@@ -164,23 +164,21 @@ def _shared(command: Any) -> Any:
     default=("tensorflow",),
     show_default=True,
     shell_complete=_complete("references", "kernels"),
-    help="What the kernel is held against.",
+    help="Compare the kernel with this, besides exact arithmetic.",
 )
 @click.option(
-    "--max-examples", type=Whole(), default=2000, show_default=True, help="Problems that Hypothesis draws, besides the table of corners."
+    "--max-examples", type=Whole(), default=2000, show_default=True, help="Random problems to try, in addition to the edge cases."
 )
 @click.option("--max-time", type=Real(), default=60.0, show_default=True, help="Seconds for the campaign of one target.")
-@click.option(
-    "--large-time", type=Real(), default=10.0, show_default=True, help="Seconds of it that large problems may take; 0 for none of them."
-)
-@click.option("--seed", type=Whole(), help="Seed of all that is random (default: a new one, which the header shows).")
+@click.option("--large-time", type=Real(), default=10.0, show_default=True, help="Seconds of that for large problems (0: none).")
+@click.option("--seed", type=Whole(), help="Random seed (default: a new one, shown in the header).")
 @click.option(
     "--suite",
     shell_complete=_complete("suites"),
-    help="Verify on the problems of a suite, or of a file of problem lines, instead of drawn ones.",
+    help="Verify on the problems of a suite, or of a file of problem lines, instead of random ones.",
 )
 @click.option("--batch", type=Whole(), default=1, show_default=True, help="Batch of a suite's problems.")
-@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem alone (may be given several times).")
+@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem only (may be given several times).")
 @click.option(
     "--dtype",
     "dtypes",
@@ -202,9 +200,13 @@ def _shared(command: Any) -> Any:
 )
 @click.option("--max-macs", type=Whole(), default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
 @click.option("--workers", default="1", callback=workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
-@click.option("--isolation/--no-isolation", default=True, help="Run the kernel in processes of its own (no: in this one, for a debugger).")
+@click.option("--isolation/--no-isolation", default=True, help="Run the kernel in its own processes (no: in this one, for a debugger).")
 @click.option(
-    "--corpus", default=".convverify", show_default=True, metavar="DIR", help="Where counterexamples are kept, and tried first next time."
+    "--corpus",
+    default=".convverify",
+    show_default=True,
+    metavar="DIR",
+    help="Where to keep counterexamples, which are tried first next time.",
 )
 @click.option("--known", metavar="FILE", help="Mute the faults that a file holds, and look for the next.")
 @click.option(
@@ -232,8 +234,16 @@ def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
 
 @main.command()
 @click.argument("kernels", nargs=-1, required=True, shell_complete=_complete_target, metavar="KERNEL...")
-@click.option("--against", default="tensorflow", show_default=True, metavar="TARGET", help="What ratios are to.")
-@click.option("--suite", "suites", multiple=True, callback=_names, metavar="NAMES", help="Suites or files of problems (default: article).")
+@click.option("--against", default="tensorflow", show_default=True, metavar="TARGET", help="The kernel that times are divided by.")
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    callback=_names,
+    shell_complete=_complete("suites"),
+    metavar="NAMES",
+    help="Suites or files of problems (default: article).",
+)
 @click.option("--problem", "problems", multiple=True, metavar="LINE", help="Time this problem (may be given several times).")
 @click.option(
     "--batch", "batches", multiple=True, callback=numbers, metavar="NUMBERS", help="Batches of the problems (default: their own)."
@@ -242,7 +252,9 @@ def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
 @click.option("--threads", type=Whole(), default=0, help="Threads for every kernel (default: one for each processor).")
 @click.option("--rounds", type=Whole(), default=15, show_default=True, help="Rounds in which all kernels are timed.")
 @click.option("--max-time", type=Real(), default=5.0, show_default=True, help="Seconds for the timing of one problem.")
-@click.option("--check-examples", type=Whole(), default=100, show_default=True, help="Problems of the short campaign before (0: none).")
+@click.option(
+    "--check-examples", type=Whole(), default=100, show_default=True, help="Random problems of the short check before timing (0: no check)."
+)
 @click.option("--seed", type=Whole(), default=0, show_default=True, help="Seed of the operands and of the campaign.")
 @_SANDBOX
 @click.option("--plot", "plot_file", type=click.Path(dir_okay=False), help="Draw the figures, as PNG or SVG by the file's ending.")
@@ -264,7 +276,7 @@ def compare(kernels: tuple[str, ...], plot_file: str | None, json_file: str | No
     callback=_names,
     default=(),
     shell_complete=_complete("references", "kernels"),
-    help="Ask a reference about the case, too.",
+    help="Also ask this reference about the case.",
 )
 @_shared
 def replay(target: str, case: str, **values: Any) -> int:
@@ -324,6 +336,28 @@ def report(results: str, machine: str, factor: float | None, output: str) -> Non
     for sentence in history.damaged:
         print(f"note  {one_line(sentence)}; it was passed over")
     print(f"{one_line(output)}: {len(history.commits)} commits, {len(history.series)} figures at each")
+
+
+@main.command()
+@click.argument("targets", nargs=-1, shell_complete=_complete(), metavar="[FILE:FUNCTION]...")
+@click.option("--pytest", is_flag=True, help="A test file, tests/test_convolutions.py (the default).")
+@click.option("--ci", type=click.Choice(["github"]), help="A workflow that verifies on each version of Python.")
+@click.option("--asv", is_flag=True, help="Benchmarks, and an asv.conf.json.")
+@click.option("--domain", is_flag=True, help="A table [tool.convverify] at the end of pyproject.toml, to say what the kernels are for.")
+@click.option(
+    "--install",
+    metavar="SPEC",
+    help="What pip installs convverify from (default: where this one came from, as a wheel if that is a local folder).",
+)
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
+def init(targets: tuple[str, ...], **values: Any) -> int:
+    """Write tests, a workflow, benchmarks or a domain for the kernels of this repository.
+
+    Kernels are recognized by their names and parameters.  Name those that are not found.
+    """
+    from convverify.cli import starting
+
+    return starting.init(targets, values)
 
 
 @main.command("list")

@@ -64,7 +64,7 @@ class Runner:
     """One run of a comparison; `run` does it all, and an interruption ends in a comparison of what was done."""
 
     def __init__(self, options: CompareOptions, listener: Listener) -> None:
-        """Raises ValueError for a problem, and TargetError for a target, that cannot be had."""
+        """Raises ValueError for a problem, and TargetError for a target, that cannot be used."""
         self.options, self.listener = options, listener
         self.items = items_of(options)
         self.warnings: list[str] = []
@@ -126,7 +126,7 @@ class Runner:
                 contender.load()
             except CannotLoad as error:
                 if _kernel_of(contender.name) == TENSORFLOW:
-                    raise ReferenceUnavailable(f"tensorflow cannot be had: {error}") from None
+                    raise ReferenceUnavailable(f"tensorflow is not available: {error}") from None
                 raise TargetError(f"target {contender.name!r}: {error}") from None
 
     def _verify(self) -> None:

@@ -118,7 +118,7 @@ class Contender:
 def contenders_of(options: CompareOptions, patience: float) -> tuple[Contender, ...]:
     """Return who takes part, the reference first; nothing is loaded yet.
 
-    Raises TargetError, in one sentence, for a target that cannot be had.
+    Raises TargetError, in one sentence, for a target that cannot be loaded.
     """
     found: list[Contender] = []
     for target in dict.fromkeys((options.against, *options.kernels)):

@@ -200,7 +200,7 @@ def cases_of(problem: Problem, seed: int) -> tuple[Case, Case]:
 
 
 def refutation_of(failed: TurnFailed, options: CompareOptions) -> Refutation:
-    """Return a timed call that went wrong as a refutation: on a case of the kind, as the operands themselves cannot be had again."""
+    """Return a timed call that went wrong as a refutation: on a case of the kind, as the operands themselves are gone."""
     return Refutation(failed.property, str(cases_of(failed.problem, options.seed)[1]), failed.sentence)
 
 

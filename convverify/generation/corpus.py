@@ -20,6 +20,7 @@ from convverify.problems.reading import brief, parse_json, read_text
 from convverify.problems.size import MOST_WORK, too_large, work_of
 
 SCHEMA = 1
+HIDDEN = ".convverify"  # the folder that nobody has named: git is told to leave it alone
 _SENTENCE = 4000  # characters that are kept of one, which may hold a kernel's own text
 
 
@@ -38,6 +39,8 @@ def save(directory: Path, target: str, case: str, property_name: str, sentence: 
     name = hashlib.sha256(f"{property_name} {case} {history}".encode()).hexdigest()[:16] + ".json"
     path = folder(directory, target) / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    if directory.name == HIDDEN and not (ignore := directory / ".gitignore").exists():
+        write_whole(ignore, "# Counterexamples of convverify, tried first next time.  Delete this file to commit them.\n*\n")
     write_whole(path, json.dumps(record, indent=1) + "\n")
     return path
 

@@ -1,4 +1,4 @@
-"""The systematic table of corners: problems that every run tries first, whatever the seed.
+"""The table of edge cases: problems that every run tries first, whatever the seed.
 
 Simple ones come first: most faults show within the first dozens, and then in a small form.
 """

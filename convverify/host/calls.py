@@ -330,7 +330,7 @@ def told(error: BaseException) -> dict[str, Any]:
     try:
         text = " ".join(str(error).split())[:_TEXT]
     except BaseException:
-        text = "(its message cannot be had)"
+        text = "(its message cannot be read)"
     frames = []
     trace = error.__traceback__
     while trace is not None:

@@ -122,7 +122,7 @@ def _told(error: BaseException) -> str:
     try:
         text = " ".join(str(error).split())[:300]
     except BaseException:
-        text = "(its message cannot be had)"
+        text = "(its message cannot be read)"
     return f"{type(error).__name__}{': ' + text if text else ''}"
 
 

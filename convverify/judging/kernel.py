@@ -10,7 +10,7 @@ from convverify.host.loading import describe, where_of
 from convverify.problems.domain import Domain
 from convverify.problems.problem import Problem
 
-_SPELLINGS = {
+SPELLINGS = {
     "strides": "strides", "stride": "strides", "padding": "padding", "pad": "padding", "pads": "padding",
     "dilations": "dilations", "dilation": "dilations", "groups": "groups",
 }  # fmt: skip
@@ -229,7 +229,7 @@ def _is_several(value: Any) -> bool:
 def _signature(described: Mapping[str, Any], name: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Read two operands by position, then known parameters by keyword; return their spellings, and the values of those that are fixed:
     by a `functools.partial`, or by the default of a parameter that has no name for callers."""
-    fixed = {_SPELLINGS[key]: value for key, value in (described.get("fixed") or {}).items() if key in _SPELLINGS}
+    fixed = {SPELLINGS[key]: value for key, value in (described.get("fixed") or {}).items() if key in SPELLINGS}
     if described.get("parameters") is None:
         return {}, fixed  # a builtin or C function without a signature: called with the two operands alone
     parameters = [(str(spelled), str(kind), bool(has), default) for spelled, kind, has, default in described["parameters"]]
@@ -245,7 +245,7 @@ def _signature(described: Mapping[str, Any], name: str) -> tuple[dict[str, str],
         if kind == "VAR_KEYWORD":
             keywords |= {known: known for known in NEUTRAL if known not in keywords and known not in fixed}
             continue
-        meaning = _SPELLINGS.get(spelled)
+        meaning = SPELLINGS.get(spelled)
         if meaning in fixed:
             continue
         if meaning and kind != "POSITIONAL_ONLY":

@@ -1,0 +1,1 @@
+"""What `convverify init` writes into a repository: tests, a workflow, benchmarks, a domain, for the kernels that it finds there."""
