@@ -38,7 +38,7 @@ for _module in ("geometry", "padding", "orders", "channels", "numbers"):  # the 
 def diagnose(
     failures: Iterable[tuple[Case, Floats]],
     *,
-    seconds: float = 2.5,
+    seconds: float = 4.0,
     without: str = "",
     ask: Ask | None = None,
     axes: AxesOfBoth = NHWC_HWIO,
@@ -69,26 +69,24 @@ def diagnose(
     everything = [evidence_of(case, actual, axes) for case, actual in failures]
     evidence = [item for item in everything if item.case.stage != "rounding"] or list(everything)  # where sums are exact, they say more
     evidence += interview.more_failures(evidence, _ENOUGH + 2 - sum(item.is_telling for item in evidence))
+    failing, garbage = len(evidence), with_garbage(evidence)
+    evidence = [item for item in evidence if item not in garbage]  # which nothing foretells
     sentences: list[str] = []
     groups = explanations(evidence, without, is_over)
     if not any(one.count == len(evidence) for tied in groups for one in tied) and (name := lower_precision(everything)):
         return (f"computed in {name}: every wrong result is a number of {name}, and errs no more than sums in {name} do",)
-    unexplained = list(evidence)
     for tied in groups:
         explained = [item for item, explains in zip(evidence, tied[0].explains, strict=True) if explains]
         left = interview.one_of_each_kind([one.candidate for one in tied[:_TIED]], explained)
         if not tied[0].of_shapes and not _is_certain(tied[0], len(evidence)):
             left = [one for one in left if interview.confirms(one, explained)]
-        if left:
-            unexplained = [item for item in unexplained if item not in explained]
         what = "the shape matches" if tied[0].of_shapes else "matches"
         told = f"on {tied[0].count} of {len(evidence)} failing cases"
         if any(item.case == shown and not explains for item, explains in zip(evidence, tied[0].explains, strict=True)):
             told += ", not on this one"
         sentences += [f"{what}: {one.words} {told}" for one in left[:_SHOWN]]
-    if garbage := with_garbage(unexplained):
-        told = f"{_GARBAGE} on {len(garbage)} of {len(evidence)} failing cases"
-        sentences.insert(0 if any(item.case == shown for item in garbage) else len(sentences), told)
+    if garbage:
+        sentences.append(f"{_GARBAGE} on {len(garbage)} of {failing} failing cases")
     if not sentences and errs_by_norm(everything, interview.answer):
         return (_BY_NORM,)
     return tuple(sentences)

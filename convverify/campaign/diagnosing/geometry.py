@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from convverify.campaign.diagnosing.hypothesis import both_shapes, change_of
-from convverify.campaign.diagnosing.scene import Axis, Change, Scene
+from convverify.campaign.diagnosing.scene import Axis, Change, Indices, Scene
 from convverify.problems.problem import same_pads
 
 _BITS = (8, 16)
@@ -51,6 +51,24 @@ _steps("dilations ignored", lambda axis, other: (axis.stride, 1), common=True)
 _steps(
     "strides and dilations exchanged (steps of the window taken for those of its taps)", lambda axis, other: (axis.dilation, axis.stride)
 )
+
+
+def _strided(scene: Scene) -> Scene | None:
+    """As `as_strided` does it, which knows of no rows: what lies beyond one is the next, pads included."""
+    rows, columns = (axis.with_(stride=axis.dilation, dilation=axis.stride, outputs=axis.outputs) for axis in (scene.rows, scene.columns))
+    if (rows, columns) == (scene.rows, scene.columns):
+        return None
+
+    def edge(scene: Scene, row: Indices, column: Indices) -> tuple[Indices, Indices]:
+        (top, _), (left, right) = scene.rows.pads, scene.columns.pads
+        width = max(1, left + scene.columns.extent + right)
+        address = (row + top) * width + column + left
+        return address // width - top, address % width - left
+
+    return scene.with_axes(rows, columns).with_(edge=edge)
+
+
+change_of("strides and dilations exchanged in as_strided (steps of the window taken for those of its taps)", _strided)
 _steps("dilations multiplied by the strides", lambda axis, other: (axis.stride, axis.dilation * axis.stride))
 _steps("strides multiplied by the dilations", lambda axis, other: (axis.stride * axis.dilation, axis.dilation))
 _steps("dilations counted from 0 (one more than asked for)", lambda axis, other: (axis.stride, axis.dilation + 1))

@@ -141,6 +141,18 @@ _special("NaN and Inf in the operands taken for 0", lambda values: ~np.isfinite(
 _special("NaN in the operands taken for 0", np.isnan)
 
 
+def _with_zeros_between(scene: Scene) -> Scene | None:
+    if scene.case.stage != "special" or (scene.rows.dilation, scene.columns.dilation) == (1, 1) or not scene.w.size:
+        return None
+    w = np.zeros((scene.rows.reach, scene.columns.reach, *scene.w.shape[2:]))
+    w[:: scene.rows.dilation, :: scene.columns.dilation] = scene.w
+    rows, columns = (axis.with_(taps=axis.reach, dilation=1) for axis in (scene.rows, scene.columns))
+    return scene.with_(w=w, rows=rows, columns=columns)
+
+
+change_of("dilation by zeros between the kernel's taps, which make NaN of NaN and Inf", _with_zeros_between)
+
+
 def _clamped(scene: Scene) -> Scene | None:
     """As the minimum and the maximum instructions of processors do, which return their second operand where the first one is NaN."""
     largest = FORMATS[scene.problem.dtype].largest
