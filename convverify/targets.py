@@ -80,11 +80,24 @@ def _locate(target: str) -> Located:
             )
     if Path(target).suffix == ".py":
         raise TargetError(f"target {target!r} names a file; say which function: {target}:NAME{_functions_in(target)}")
+    if told := _as_module(target):
+        raise TargetError(f"target {target!r} {told}")
     known = [name for registry in SHIPPED for name in registry.names()]
     if close := difflib.get_close_matches(target, known, 1):
         raise TargetError(f"target {target!r} is unknown; did you mean {close[0]!r}?")
     names = ", ".join(name for registry in SHIPPED[:2] for name in registry.names())
     raise TargetError(f"target {target!r} is unknown; give module:function, file.py:function, or one of {names} (or a mutant)")
+
+
+def _as_module(target: str) -> str:
+    """Return what to write where a target is a module's name, or has a dot for the colon; "" for any other."""
+    module, _, name = target.rpartition(".")
+    file = target.replace(".", "/") + ".py"
+    if Path(file).is_file():
+        return f"names a module; say which function: {target}:NAME{_functions_in(file)}"
+    if module and name.isidentifier() and Path(module.replace(".", "/") + ".py").is_file():
+        return f"has a dot where a colon is needed: {module}:{name}"
+    return ""
 
 
 def _functions_in(file: str) -> str:

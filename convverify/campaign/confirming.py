@@ -12,6 +12,7 @@ from convverify.campaign.minimizing import Minimal, minimize
 from convverify.campaign.options import Options
 from convverify.campaign.probing import Probe, Prober
 from convverify.campaign.report import Counterexample
+from convverify.campaign.session import Session
 from convverify.generation.companions import companion
 from convverify.host.process import HUNG, CannotLoad
 from convverify.operands.case import Case
@@ -20,6 +21,7 @@ from convverify.problems.problem import Problem, is_degenerate
 _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
+_ASKED = 4  # failing cases, in the other layout
 _ENOUGH = 4  # failing cases to diagnose from
 _CALLED_SECONDS = 4.0  # for calls on failing cases
 _CALLS, _CALLS_SECONDS = 400, 1.5
@@ -58,11 +60,26 @@ class Confirmation:
             last = self._probe(what.case, what)
         finding = last.finding
         diagnosis = () if last.died else self._diagnosis(what, minimal.case, same)
+        hint = self._other_layout(what, same) or (finding.hint if finding else "")
         sentence = str(last.died) if last.died else finding.sentence if finding else found.sentence
         return Counterexample(
             str(minimal.case), what.property, sentence, found.case, finding, what.history, minimal.boundaries, minimal.complete,
-            True, diagnosis, tuple(note for note in (what.note, finding.hint if finding else "") if note), others,
+            True, diagnosis, tuple(filter(None, (what.note, hint))), others,
         )  # fmt: skip
+
+    def _other_layout(self, what: _Reproduced, same: list[str]) -> str:
+        """Say so where a kernel that fails on operands in its layout is right on them in the other one."""
+        session = self.prober.session
+        if what.property not in ("completes", "shape", "exact_on_integers") or what.history or what.died:
+            return ""
+        layout = "NCHW" if session.kernel.data_format == "NHWC" else "NHWC"
+        prober = Prober(Session(session.host, replace(session.kernel, data_format=layout), self.options.timeout))
+        for line in dict.fromkeys((str(what.case), *same[:_ASKED])):
+            prober.fresh()
+            probe = prober.probe(line, properties=("completes", "shape", "exact_on_integers", "within_error_bound"))
+            if probe.died or probe.finding is not None or not any(probe.judged.values()):
+                return ""
+        return f"it is right on operands in {layout}: say so, --layout {layout} or conv2d.data_format = {layout!r}"
 
     def shows(self, case: Case, name: str) -> bool:
         """Return whether another case, of the kernel's domain, refutes the property."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,9 @@ class Options:
                 raise ValueError(f"{name} must be text without NUL characters, not {getattr(self, name)!r}")
         for dtype in self.dtypes:
             if dtype not in FORMATS:
-                raise ValueError(f"dtype must be one of {', '.join(FORMATS)}, not {dtype!r}")
+                close = difflib.get_close_matches(dtype, FORMATS, 1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"dtype must be one of {', '.join(FORMATS)}, not {dtype!r}{hint}")
         try:
             Domain.of(self.domain)
         except (TypeError, ValueError) as error:

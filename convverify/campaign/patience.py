@@ -1,7 +1,8 @@
 """Patience: how long a call may take before it is called a hang.
 
-A limit in seconds alone would blame kernels that are merely slow: one that compiles itself at the first call of each kind, or one that
-spends Python's time on each image or pixel of a long axis.
+Seconds in which a call is ready to run and waits for a processor do not count (`host.process`).  A limit in seconds alone would blame
+kernels that are merely slow: one that compiles itself at the first call of each kind, or one that spends Python's time on each image or
+pixel of a long axis.
 """
 
 from __future__ import annotations

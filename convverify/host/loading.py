@@ -42,8 +42,22 @@ def load(place: str, attribute: str) -> Callable[..., Any]:
         found = getattr(found, part)
     if not callable(found):
         raise LoadError(f"{place}:{attribute} is not callable: it is of type {type(found).__name__}")
+    if told := _no_kernel(found, attribute.rpartition(".")[2]):
+        raise LoadError(f"{place}:{attribute} is {told}")
     function: Callable[..., Any] = found
     return function
+
+
+def _no_kernel(found: Any, name: str) -> str:
+    """Return what a callable is that gives no result when it is called, and what to write instead; "" for any other."""
+    if isinstance(found, type):
+        own = "conv2d" if name != "conv2d" else "kernel"
+        return f"a class: name an instance of it, as {own} = {name}()"
+    if inspect.iscoroutinefunction(found):
+        return f"an async function: name one that runs it, as def kernel(x, w): return asyncio.run({name}(x, w))"
+    if inspect.isgeneratorfunction(found):
+        return f"a generator: name a function that returns an array, as def kernel(x, w): return next({name}(x, w))"
+    return ""
 
 
 def _suggestion(module: Any, name: str) -> str:
@@ -113,9 +127,18 @@ def load_file(place: str) -> Any:
             spec.loader.exec_module(module)
     except BaseException as error:
         if type(error).__name__ != "StillLoading":
-            raise LoadError(f"file {place!r} failed to import: {_told(error)}") from None
+            raise LoadError(f"file {place!r} failed to import: {_told(error)}{_remedy(error, path)}") from None
         _cut_short.add(place)  # as a rule, what is to be verified is defined by then
     return module
+
+
+def _remedy(error: BaseException, path: Path) -> str:
+    """Return what to do about an import that fails as it would not elsewhere."""
+    if isinstance(error, ModuleNotFoundError):
+        return "; --python FILE names an interpreter that has it"
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return f"; put an empty file __init__.py beside {path.name}"
+    return ""
 
 
 def _told(error: BaseException) -> str:

@@ -27,7 +27,7 @@ class Kernel:
     `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `refuses` names the
     exceptions by which it says that it does not support a problem; `without` names properties that it is not judged by; `domain` holds the
     problems that it is for (default: those that the keywords can pose); `max_macs` is the most multiply-adds that it may be called with (0:
-    any number).
+    any number), `advice` what to do where it is called as it does not expect.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Kernel:
     refuses: tuple[str, ...] = REFUSAL
     without: tuple[str, ...] = ()
     max_macs: int = 0
+    advice: str = ""
     domain: Domain = None  # type: ignore[assignment]  # is one once it is made
 
     def __post_init__(self) -> None:
@@ -145,7 +146,7 @@ def kernel_of(
     declared = Domain.of(attributes.get("domain")).intersect(Domain(where=where or where_of(function))).intersect(Domain.of(domain))
     return Kernel(
         name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
-        _left_out(attributes.get("reentrant")), domain=whole_domain(name, keywords, fixed, declared),
+        _left_out(attributes.get("reentrant")), advice=advice(described, keywords), domain=whole_domain(name, keywords, fixed, declared),
     )  # fmt: skip
 
 
@@ -222,6 +223,27 @@ def _fixed(name: str, parameter: str, value: Any) -> dict[str, Any]:
     return {"padding": "EXPLICIT", "pads": [pads]} if any(pads) else {"padding": "VALID"}
 
 
+def _wrapped(described: Mapping[str, Any], spelled: str) -> str:
+    """Say how a parameter is given that only its author knows."""
+    own = str(described.get("name", "f"))
+    if spelled == "bias":
+        return f'zeros are passed by convverify.adapt({own}, bias="zeros")'
+    return f"others are passed by a function that calls it, as def kernel(x, w): return {own}(x, w, {spelled}=...)"
+
+
+def advice(described: Mapping[str, Any], keywords: Mapping[str, str]) -> str:
+    """Return how to write the adapter for a function whose defaults say that it takes numbers where pairs are passed; "" for any other."""
+    numbers = [
+        str(spelled)
+        for spelled, _, has, default in described.get("parameters") or ()
+        if has and type(default) is int and spelled in keywords.values() and spelled != keywords.get("groups")
+    ]
+    if not numbers:
+        return ""
+    given = ", ".join(f"{name}=int" for name in numbers)
+    return f"pairs are passed for {', '.join(numbers)}; numbers are by convverify.adapt({described.get('name', 'f')}, {given})"
+
+
 def _is_several(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str)
 
@@ -253,7 +275,10 @@ def _signature(described: Mapping[str, Any], name: str) -> tuple[dict[str, str],
                 raise TypeError(f"kernel {name} declares {meaning} twice: {signature}")
             keywords[meaning] = spelled
         elif not has_default:
-            raise TypeError(f"kernel {name} requires the unknown parameter {spelled!r}; known: strides, padding, dilations, groups")
+            raise TypeError(
+                f"kernel {name} requires the unknown parameter {spelled!r}; known: strides, padding, dilations, groups; "
+                f"{_wrapped(described, spelled)}"
+            )
         elif meaning:
             fixed[meaning] = default
     return keywords, fixed

@@ -10,6 +10,13 @@ from convverify.judging.trial import Finding, Trial
 from convverify.operations.forward import tensorflow_refuses
 from convverify.problems.dtypes import numpy_dtype
 
+_INSTEAD = {
+    "NoneType": "a function that ends without return returns None",
+    "list": "convert it: return np.asarray(y)",
+    "tuple": "return the array alone, as y[0]",
+    "float": "return an array of four axes (NHWC, or NCHW with --layout NCHW)",
+}  # what to do where something else than an array is returned
+
 
 @properties.register("completes", rank=0)
 def completes(trial: Trial) -> Verdict:
@@ -27,7 +34,25 @@ def completes(trial: Trial) -> Verdict:
         return NOT_JUDGED  # tf.nn.conv2d refuses its arguments, too; any other exception is an accident
     if not trial.case.is_plain and trial.plain_is_right:
         return NOT_JUDGED  # for memory_layout to say
-    return Finding("completes", f"the kernel raised {error}", frames=error.frames, hint=_hint(error))
+    return Finding(
+        "completes",
+        f"the kernel raised {error}",
+        frames=error.frames,
+        hint=trial.kernel.advice or _other_form(trial, error) or _hint(error),
+    )
+
+
+def _other_form(trial: Trial, error: Raised) -> str:
+    """Say how operands of another form are passed, where a kernel raises even on one pixel: it likely expects them so."""
+    problem = trial.problem
+    if error.frames and error.frames[-1].source.startswith(("raise", "assert")):
+        return ""  # on purpose
+    if set(problem.x_shape) | set(problem.w_shape) != {1} or not trial.case.is_plain:
+        return ""
+    return (
+        "it raises on the smallest problem: x is (batch, height, width, channels), w (height, width, in, out); other forms are for "
+        f'convverify.adapt, as convverify.adapt({trial.kernel.name.rpartition(":")[2]}, layout="HWC")'
+    )
 
 
 def _hint(error: Raised) -> str:
@@ -45,7 +70,7 @@ def shape(trial: Trial) -> Verdict:
     if first.error is not None:
         return NOT_JUDGED
     if not first.is_array:
-        return Finding("shape", f"the kernel {first.failure}")
+        return Finding("shape", f"the kernel {first.failure}", hint=_INSTEAD.get(first.type, ""))
     right = trial.problem.output_shape
     needed = tuple(right[axis] for axis in np.argsort(trial.kernel.result_axes))
     if first.shape != needed:
