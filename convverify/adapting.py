@@ -35,12 +35,12 @@ _FORMS = "int (one number for both axes), tuple (a pair), or str (for padding: i
 def pads(padding: Any, x: Array, w: Array, *, strides: Any = (1, 1), dilations: Any = (1, 1), layout: str = "NHWC") -> Any:
     """Return ((top, bottom), (left, right)) for padding in any form of the contract: "VALID", "SAME", or four pairs.
 
+    Raises ValueError where they do not fit together.
+
     Parameters
     ----------
     padding, strides, dilations : as a kernel gets them
     x, w : the operands, as a kernel gets them: NHWC and HWIO, or NCHW and OIHW where `layout` is "NCHW"
-
-    Raises ValueError where they do not fit together.
     """
     if layout not in ("NHWC", "NCHW"):
         raise ValueError(f"layout must be NHWC or NCHW, not {layout!r}")
@@ -56,6 +56,8 @@ def adapt(
 ) -> Callable[..., Any]:  # fmt: skip
     """Return a kernel, f(x, w, *, strides, padding, dilations, groups), that calls `function` as it wants to be called.
 
+    Raises TypeError or ValueError, naming the argument.
+
     Parameters
     ----------
     function : takes an image, weights, and perhaps parameters
@@ -66,8 +68,6 @@ def adapt(
     domain : what the kernel is for besides what follows from the rest: a line, a table, or a Domain
     parameters : for each parameter of `function` that is to be explored, by its own name (stride, pad, dilation, groups, ...), how it is
         given: int, one number for both axes; tuple, a pair; for padding also str, its name ("valid" or "same", in lower case)
-
-    Raises TypeError or ValueError, naming the argument.
     """
     if not callable(function):
         raise TypeError(f"function must be callable, not {type(function).__name__}")

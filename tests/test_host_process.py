@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 from command_line import surroundings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from trials import PATIENCE, hosted
 
 from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, Host, Place, _Tail, kill
@@ -318,3 +320,30 @@ def test_a_limit_is_not_exceeded_by_who_had_no_processor(monkeypatch: pytest.Mon
     assert host._is_over(3.0, 96.0, 1.5)  # of which most was before
     starved[0] = 1000.0
     assert host._is_over(3.0, 69.0, 0.0)  # ten times the limit, whoever has taken the processors
+
+
+_DEEP = 50_000
+_SAID = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(("", "1", "\ud800", [], {}, [2], {"forks": 1})))
+
+
+@example(
+    lines=[b"[" * _DEEP, b'{"loaded": {}, "forks": 1}', b'{"child": 1e400}', b'{"child": -1}', b'{"child": 7}', b'{"exit": 1e400, "of": 7}']
+)
+@settings(max_examples=50)
+@given(
+    lines=st.lists(
+        st.dictionaries(st.sampled_from(("failed", "loaded", "forks", "child", "exit", "of")), _SAID, max_size=4).map(
+            lambda said: json.dumps(said).encode()
+        )
+        | st.binary(max_size=20),
+        max_size=5,
+    )
+)
+def test_whatever_a_host_says_the_judge_goes_on(lines: list[bytes]) -> None:
+    host = Host(Place("math", "hypot"))  # which is never started
+    for line in lines:
+        host._understand(line)
+    assert isinstance(host._failure, str)
+    assert isinstance(host.described, dict)
+    assert 0 <= host._child < 1 << 31
+    assert host._exit is None or abs(host._exit) < 1 << 16

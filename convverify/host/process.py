@@ -378,8 +378,12 @@ class Host:
         *lines, self._kept = (self._kept + data).split(b"\n")
         self._kept = self._kept[-_TAIL:]
         for line in lines:
-            with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
-                self._hear(json.loads(line))
+            self._understand(line)
+
+    def _understand(self, line: bytes) -> None:
+        """Take in a message, which may be anything: before the kernel is called, its module has been imported where the socket is."""
+        with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
+            self._hear(json.loads(line))
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "failed" in message and not self._loaded:
@@ -390,9 +394,12 @@ class Host:
             if self._forks_now:
                 self._fork()
         elif "child" in message:
-            self._child, self._child_here = int(message["child"]), 0
+            child = int(message["child"])
+            if 0 < child < 1 << 31:
+                self._child, self._child_here = child, 0
         elif "exit" in message and int(message["of"]) == self._child:
-            self._exit = int(message["exit"])
+            code = int(message["exit"])
+            self._exit = code if abs(code) < 1 << 16 else None
 
     def _last_words(self) -> str:
         return "" if self._tail is None else self._tail.words()
