@@ -281,7 +281,8 @@ class Campaign:
 
     def _all_at_once(self) -> None:
         """Let several threads call the kernel at once, in processes where nobody has called it before."""
-        if not self.session.renews_quickly or self._sparing or not self.options.asks("threads"):
+        fixed = self.options.problems or self.options.suite
+        if fixed or not self.session.renews_quickly or self._sparing or not self.options.asks("threads"):
             return
         self._flush(whole=True)
         problem = self.kernel.restrict(Problem(1, 6, 7, 4, 3, 2, 6, dtype=self.dtypes[0]))
