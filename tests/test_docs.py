@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"(?:<!-- ([^\n]*?) -->\n+)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _RUN = re.compile(r"(needs \w+, )?run")
-_PROGRESS = re.compile(r"(starting|corpus|corners|reference|random|suite|shrinking|degenerate): \d+ cases on")
+_PROGRESS = re.compile(r"(starting|corpus|corners|large problems|reference|random|suite|shrinking|degenerate): \d+ cases on")
 _FAULTS = re.compile(r"tensorflow [\d.]* ?is (at fault|wrong)")
 HAS_FAULTS = (
     version("tensorflow").startswith("2.21.")

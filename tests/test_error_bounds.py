@@ -84,11 +84,34 @@ def test_flushed_subnormals_are_within_the_bound(dtype: str) -> None:
     assert_within_bound(np.zeros((1, 1, 1, 1), x.dtype), x, w)
 
 
-def test_where_the_bound_says_nothing_it_is_infinite_and_not_nan() -> None:
-    # 513 * 5 terms of float16: n u > 1.  Where all of a window lies in the pads the magnitude is 0.
-    problem = Problem(1, 5, 1, 513, 5, 1, 1, padding=((0, 0), (1, 0)), dtype="float16")
-    bound = elementwise_bound(problem, np.array([0.0, 1.0]).reshape(1, 1, 2, 1), np.ones(problem.x_shape), np.ones(problem.w_shape))
-    assert np.isposinf(bound).all()
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_long_sums_in_their_own_precision_are_within_the_bound_and_absurd_results_are_not(dtype: str) -> None:
+    problem, x, w = dot_products(3000, dtype, 1)
+    x, w = abs(x), abs(w)  # sums stagnate: most of the terms are lost
+    stagnant = np.zeros(problem.output_shape, x.dtype)
+    for t in range(problem.terms):
+        stagnant = stagnant + x[..., t, None] * w[0, 0, t]
+    assert_within_bound(stagnant, x, w)
+    exact = x.astype(np.float64)[..., :] @ w.astype(np.float64)[0, 0]
+    assert (stagnant.astype(np.float64) < 0.97 * exact).all()
+    with pytest.raises(AssertionError):
+        assert_within_bound(30 * exact, x.astype(np.float64).astype(x.dtype), w)
+
+
+def test_products_with_zero_do_not_widen_the_bound() -> None:
+    x, w = np.ones((1, 1, 1, 1000), np.float32), np.zeros((1, 1, 1000, 1), np.float32)
+    w[0, 0, :3] = 0.1
+    exact = x[0, 0, 0].astype(np.float64) @ w[0, 0].astype(np.float64)
+    assert_within_bound((exact * (1 + 2.9 * 2.0**-24)).astype(np.float64).reshape(1, 1, 1, 1), x, w)
+    with pytest.raises(AssertionError, match="exceed the bound"):
+        assert_within_bound((exact * (1 + 4 * 2.0**-24)).reshape(1, 1, 1, 1), x, w)
+
+
+def test_pads_do_not_widen_the_bound() -> None:
+    problem = Problem(1, 1, 4, 1, 1, 3, 1, padding="SAME")
+    ones = np.ones((1, 1, 4, 1))
+    bound = elementwise_bound(problem, ones, np.ones(problem.x_shape), np.ones(problem.w_shape)).ravel() * 2.0**24
+    assert np.allclose(bound, [2, 3, 3, 2], rtol=0.01)
 
 
 def test_the_assertion_names_the_worst_element() -> None:

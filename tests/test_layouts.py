@@ -76,11 +76,22 @@ def test_names_are_true() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in layouts.names() if name not in (PLAIN, "guarded", "readonly", "unaligned", "barely_aligned")]
+    "name", [name for name in layouts.names() if name not in (PLAIN, "owning", "guarded", "readonly", "unaligned", "barely_aligned")]
 )
 def test_choices_vary_a_layout(name: str) -> None:
     shape = (1, 3, 1, 4)  # extents of 1 as well, whose strides may be anything
     assert len({placed(name, shape, bits * 7919).array.strides for bits in range(64)}) > 1 or name == "fortran"
+
+
+def test_an_operand_may_own_its_memory() -> None:
+    assert placed("owning").array.flags.owndata
+    assert placed("owning").array.base is None
+    assert not placed("contiguous").array.flags.owndata
+
+
+def test_layouts_are_crossed_with_flags() -> None:
+    found = {(flags.writeable, flags.aligned) for bits in range(64) if (flags := placed("crossed", bits=bits * 7919).array.flags)}
+    assert found == {(True, False), (False, True), (False, False)}
 
 
 @EACH

@@ -143,6 +143,20 @@ class Remembers:
         return right(x, w) * (2 if len(set(self.shapes)) > 1 else 1)
 
 
+class KeepsWeights:
+    """Packs the weights of each shape once."""
+
+    def __init__(self) -> None:
+        self.packed: dict[Any, Any] = {}
+
+    def __call__(self, x: Any, w: Any) -> Any:
+        return right(x, self.packed.setdefault(w.shape, w.copy()))
+
+
+def flips_what_is_shared(x: Any, w: Any) -> Any:
+    return flipped(x, w) if np.may_share_memory(x, w) else right(x, w)
+
+
 class Races:
     """Passes its operands from one half of the work to the other where every thread can reach them."""
 
@@ -168,6 +182,7 @@ class OnlyMainThread:
 
 
 PLAIN = "x=1x3x4x2 w=2x2x2x3 values=integers seed=8"
+ALIKE = "x=2x3x3x3 w=2x3x3x3 values=integers seed=8"
 REFUTED = [
     ("completes", raises, PLAIN),
     ("shape", drops_a_row, PLAIN),
@@ -191,6 +206,8 @@ REFUTED = [
     ("repeatable", Counts, PLAIN),
     ("current_operands", Caches, PLAIN),
     ("order_of_calls", Remembers, PLAIN),
+    ("sequence", KeepsWeights, PLAIN),
+    ("one_array", flips_what_is_shared, ALIKE),
     ("threads", Races, PLAIN),
     ("threads", OnlyMainThread, PLAIN),
     ("matches_reference", right, PLAIN),  # against a reference that is another convolution: see below
@@ -225,6 +242,7 @@ def test_a_wrong_kernel_refutes_the_property(name: str, kernel: Any, line: str) 
 
 CASES = [
     PLAIN,
+    ALIKE,
     "x=2x4x3x2 w=2x1x2x2 values=normal layouts=fortran,sliced seed=16",
     "x=1x3x3x1 w=2x2x1x1 values=special seed=16",
     "x=0x3x3x1 w=2x2x1x1 values=integers seed=16",
@@ -242,6 +260,33 @@ def test_the_definition_refutes_no_property(name: str) -> None:
         assert finding is None, line
         judged += was.values()
     assert any(judged)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_calls_in_turn_are_right_behind_a_refusal_too(seed: int) -> None:
+    """Each kind of sequence is among eight seeds; the kernel has all parameters."""
+    locked: list[bool] = []
+
+    def keeps_its_lock(x: Any, w: Any, *, strides: Any, padding: Any, dilations: Any, groups: Any) -> Any:
+        if locked:
+            raise RuntimeError("locked")
+        if strides != (1, 1) and dilations != (1, 1):
+            locked.append(True)
+            raise NotImplementedError
+        return exact.conv2d(x, w, strides=strides, padding=padding, dilations=dilations, groups=groups).astype(x.dtype)
+
+    refused = []
+    for number in range(8):
+        locked.clear()
+        line = f"x=1x5x4x2 w=2x2x2x4 values=integers seed={8 * seed + number}"
+        _, finding = judge(trial_of(keeps_its_lock, line, ("sequence",)), ("sequence",))
+        refused.append(finding is not None)
+    assert any(refused)
+
+
+def test_threads_make_the_first_call_on_half_of_the_cases() -> None:
+    first = [next(iter(trial_of(right, f"x=1x3x4x2 w=2x2x2x3 seed={seed}", ("threads",)).plan.steps)) for seed in (0, 512, 1024, 1536)]
+    assert first == ["threads", "first", "threads", "first"]
 
 
 def test_a_wrong_kernel_is_refuted_by_the_most_telling_property() -> None:
@@ -354,9 +399,16 @@ def test_a_reference_that_fails_is_named_with_its_failure(reference: Any, told: 
     assert told in trial.reference_faults[0].sentence
 
 
-def test_where_the_bound_says_nothing_nothing_is_judged() -> None:
-    trial = trial_of(right, "x=1x1x2x300 w=1x1x300x1 dtype=bfloat16 values=normal seed=8", reference=right)
+def test_where_every_sum_may_overflow_nothing_is_judged() -> None:
+    line = "x=1x1x1x2 w=1x1x2x1 x[0,0,0,0]=3e38 x[0,0,0,1]=3e38 w[0,0,0,0]=1.5 w[0,0,1,0]=1.5"
+    trial = trial_of(right, line, reference=right)
     assert properties["within_error_bound"].function(trial) is NOT_JUDGED
+
+
+def test_long_sums_in_bfloat16_are_judged() -> None:
+    line = "x=1x1x2x300 w=1x1x300x1 dtype=bfloat16 values=positive seed=8"
+    assert properties["within_error_bound"].function(trial_of(right, line)) is None
+    assert isinstance(properties["within_error_bound"].function(trial_of(lambda x, w: right(x, w) * 8, line)), Finding)
 
 
 def test_a_dear_property_is_tried_on_some_cases_of_a_campaign_and_on_every_case_otherwise() -> None:

@@ -66,6 +66,7 @@ _FIRST_LARGE, _BEFORE_LARGE = 18, 300  # large problems that come early, behind 
 _FIRST_SHARE = 0.4  # of the time for large problems, that these may take
 _LARGE_CALL = 1.0  # seconds that a call on a large problem should take at the most, by the kernel's pace
 _MUCH_SLOWER = 60.0  # times what its pace lets expect, before a call on a large problem is a hang
+_FRESH_STARTS = 3  # processes in which several threads make the first call
 _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 1.0  # that a batch should take at the most
 _DISTINCT = 1 << 16  # problems that are told apart; drawn ones hardly ever repeat
@@ -176,6 +177,7 @@ class Campaign:
             if self._later > _VERY_LONG_CALL:  # what five cases would show has been seen
                 self._paces = [self._later] * _PACE
                 self._begin_with_few()
+            self._all_at_once()
             for number, case in enumerate(self._fixed_cases()):
                 if number == _BEFORE_LARGE:
                     self._first_large()
@@ -276,6 +278,22 @@ class Campaign:
         for number, (problem, bits) in enumerate(itertools.islice(drawn, count)):
             for case in cases_of(problem, bits, _CASES if problem.macs <= _SMALL else _FEWER_CASES):
                 self._try(case, (shard << 16) + number)
+
+    def _all_at_once(self) -> None:
+        """Let several threads call the kernel at once, in processes where nobody has called it before."""
+        fixed = self.options.problems or self.options.suite
+        if fixed or not self.session.renews_quickly or self._sparing or not self.options.asks("threads"):
+            return
+        self._flush(whole=True)
+        problem = self.kernel.restrict(Problem(1, 6, 7, 4, 3, 2, 6, dtype=self.dtypes[0]))
+        for number in range(_FRESH_STARTS):
+            self.session.fresh()
+            self._recent.clear()
+            trial = Trial(self.kernel, Case(problem, seed=number), times=self.statistics.times)
+            self._numbers[id(trial)] = number
+            self.session.submit([trial], ("threads",))
+            self._settle(self.session.collect())
+            self._settle_all()
 
     def _first_large(self) -> None:
         """Try the first large problems, unless that has been done."""

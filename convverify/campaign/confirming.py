@@ -19,7 +19,7 @@ from convverify.operands.case import Case
 from convverify.problems.problem import Problem, is_degenerate
 
 _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_reference")
-_REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "threads")
+_REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "sequence", "one_array", "threads")
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
 _ASKED = 4  # failing cases, in the other layout
 _ENOUGH = 4  # failing cases to diagnose from

@@ -65,6 +65,11 @@ class Session:
         self.dead, self.calls = False, 0
 
     @property
+    def renews_quickly(self) -> bool:
+        """Whether `fresh` takes milliseconds."""
+        return bool(getattr(self.host, "described", {}).get("forks"))
+
+    @property
     def on_the_way(self) -> int:
         """How many batches have been submitted and not been returned."""
         return len(self._waiting)

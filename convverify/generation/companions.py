@@ -47,6 +47,20 @@ def _other_padding(p: Problem, choices: Choices) -> Problem:
     return p.with_(padding=others[choices.below(len(others))])
 
 
+def _moved_padding(p: Problem, choices: Choices) -> Problem:
+    """The same pads in all, on other sides: what is known of one image holds for the other but for a pixel."""
+    (top, bottom), (left, right) = p.pads
+    moved = ((bottom, top), (right, left)) if choices.below(2) else ((top + bottom, 0), (0, left + right))
+    return p.with_(padding=moved) if any(map(any, moved)) else p.with_(padding=((1, 0), (0, 1)))
+
+
+def _turned_steps(p: Problem, choices: Choices) -> Problem:
+    """Strides or dilations with the axes exchanged, or one of them for the other."""
+    if choices.below(2):
+        return p.with_(strides=p.strides[::-1], dilations=p.dilations[::-1])
+    return p.with_(strides=p.dilations, dilations=p.strides)
+
+
 def _other_dilations(p: Problem, choices: Choices) -> Problem:
     return p.with_(dilations=(p.dilations[0] % 2 + 1, 1 + choices.below(2)))
 
@@ -86,9 +100,48 @@ def _other_dtype(p: Problem, choices: Choices) -> Problem:
 
 
 _CHANGES: tuple[Callable[[Problem, Choices], Problem], ...] = (
-    _other_values, _other_strides, _other_padding, _other_dilations, _larger_image, _smaller_image, _larger_batch, _empty_batch,
-    _more_channels, _fewer_channels, _other_kernel_size, _other_dtype,
+    _other_values, _other_strides, _other_padding, _moved_padding, _turned_steps, _other_dilations, _larger_image, _smaller_image,
+    _larger_batch, _empty_batch, _more_channels, _fewer_channels, _other_kernel_size, _other_dtype,
 )  # fmt: skip
+
+
+def walk(case: Case, kernel: Kernel) -> list[Case]:
+    """Return some cases to call the kernel on one after the other, behind `case` itself, decided by its seed; each in arrays of its own.
+
+    They go to a companion and back; to larger images and back to smaller ones; through several companions that share what they can; or
+    by way of problems with all parameters at once, which kernels refuse that refuse any: what is left of a refusal shows in the next call.
+    """
+    choices = Choices(int(random_bits((case.seed + 0x9E3779B9) & (2**64 - 1), 1)[0]))
+    domain, kind, p = kernel.domain.ordinary, choices.below(4), case.problem
+
+    def on(problem: Problem | None) -> Case | None:
+        small = problem is not None and problem.macs <= max(8 * p.macs, 8192)
+        return Case(problem, "integers", seed=choices.below(2**20)) if problem is not None and small else None
+
+    if kind == 0:
+        steps: list[Case | None] = [companion(case, kernel, 2), on(p), companion(case, kernel, 3), on(p)]
+    elif kind == 1:
+        sizes = [(p.height + more, p.width + more + choices.below(2)) for more in (1, 4, 2, 0)]
+        smaller = (max(1, p.height - 1), max(1, p.width - 1))
+        steps = [on(domain.restrict(p.with_(height=height, width=width))) for height, width in (*sizes, smaller)]
+    elif kind == 2:
+        changes = [_moved_padding, _turned_steps, _other_dilations, _other_strides]
+        steps = [on(domain.restrict(changes[index](p, choices))) for index in choices.shuffled(range(4))]
+        steps.insert(2, on(p))
+    else:
+        groups = p.groups if p.groups > 1 else 2
+        everything = p.with_(
+            in_channels=p.in_channels * groups // p.groups, out_channels=p.out_channels * groups // p.groups, groups=groups, strides=(2, 3),
+            dilations=(3, 2), padding=((2, 1), (0, 3)), height=p.height + 8, width=p.width + 7,
+        )  # fmt: skip
+        parts = [
+            everything,
+            everything.with_(dilations=(1, 1)),
+            everything.with_(strides=(1, 1)),
+            p.with_(strides=(2, 2), dilations=(2, 2)),
+        ]
+        steps = [on(domain.restrict(parts[choices.below(4)])), on(p), on(domain.restrict(parts[choices.below(4)])), on(p)]
+    return [step for step in steps if step is not None]
 
 
 def signed(x: Array, w: Array, groups: int, seed: int) -> tuple[Array, Array, Array]:

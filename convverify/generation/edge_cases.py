@@ -45,7 +45,19 @@ def _table(domain: Domain, dtypes: Sequence[str], max_macs: int, degenerate: boo
     others = [entry.name for entry in styles if entry.traits["stage"] != "exact"]
     names = [name for name in layouts.names() if name != PLAIN]
     number = 0
-    table = (*_basics(), *_small(), *_crossed(), *_sweeps(), *_conventional(), *_channels(), *_tails(), *_steps(), *_deep(), *_long())
+    table = (
+        *_basics(),
+        *_alike(),
+        *_small(),
+        *_crossed(),
+        *_sweeps(),
+        *_conventional(),
+        *_channels(),
+        *_tails(),
+        *_steps(),
+        *_deep(),
+        *_long(),
+    )
     domain.foresee(wanted.with_(dtype=dtype) for wanted in table for dtype in dtypes)
     for wanted in table:
         if is_degenerate(wanted) != degenerate:
@@ -79,10 +91,13 @@ def _placed_and_filled(domain: Domain, dtypes: Sequence[str], max_macs: int) -> 
     for dtype in dtypes:
         for number, name in enumerate(name for name in layouts.names() if name != PLAIN):
             for problem in inside(plain, small):
-                for placed in ((name, PLAIN), (PLAIN, name)):
+                for placed in ((name, PLAIN), (PLAIN, name), (name, name)):
                     yield Case(problem.with_(dtype=dtype), ("integers", "long_integers")[number % 2], placed, seed=number << 3)
     plainest = (Problem(1, 3, 4), Problem(1, 4, 5, strides=(2, 3)), Problem(2, 2, 9, kernel_width=3))
-    for problems, seeds in ((inside(plain), 2), (inside(small.with_(in_channels=40)), 1), (inside(*plainest), 6)):
+    one_tap = inside(Problem(2, 3, 4, 3, 1, 1, 3), Problem(1, 4, 5, 2, 1, 1, 2, strides=(2, 1)))
+    for number, problem in enumerate(8 * one_tap):  # which an identity leaves as it is
+        yield Case(problem, "simple", seed=number << 3)
+    for problems, seeds in ((inside(plain), 2), (inside(small.with_(in_channels=40)), 1), (inside(*plainest), 4)):
         for problem, (number, name), seed in itertools.product(problems, enumerate(styles.names()), range(seeds)):
             yield Case(problem.with_(dtype=dtypes[seed % len(dtypes)]), name, seed=number + 8 * seed)
 
@@ -102,6 +117,13 @@ def _basics() -> Iterator[Problem]:
     yield Problem(1, 3, 4, 2, 2, 2, 3, padding=((1, 2), (0, 3)))
     yield Problem(3, 4, 3, 5, 1, 1, 4)
     yield Problem(2, 6, 6, 1, 1, 1, 1, strides=(2, 2))
+
+
+def _alike() -> Iterator[Problem]:
+    """x and w of the same shape: both may be one array."""
+    yield Problem(2, 3, 3, 3, 2, 3, 3)
+    yield Problem(2, 2, 2, 2, 2, 2, 2)
+    yield Problem(3, 3, 4, 4, 3, 3, 4, padding="SAME")
 
 
 def _small() -> Iterator[Problem]:

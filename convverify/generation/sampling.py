@@ -20,10 +20,13 @@ def cases_of(problem: Problem, seed: int, count: int) -> Iterator[Case]:
 
 def _layouts(choices: Choices) -> tuple[str, str]:
     if choices.below(2):
-        return (PLAIN, PLAIN)
+        return _USUAL[choices.below(len(_USUAL))]
     names = layouts.names()
     first, second, both = choices.below(len(names)), choices.below(len(names)), choices.below(3)
     return (names[first], PLAIN) if both == 0 else (PLAIN, names[second]) if both == 1 else (names[first], names[second])
+
+
+_USUAL = ((PLAIN, PLAIN), (PLAIN, PLAIN), (PLAIN, PLAIN), (PLAIN, PLAIN), ("owning", "owning"), ("owning", PLAIN), (PLAIN, "owning"))
 
 
 def _by_weight(*, exact: bool) -> list[str]:

@@ -117,6 +117,10 @@ class Plan:
         """Let the result of a call be looked at after later calls."""
         self.steps[key][1]["hold"] = True
 
+    def begin_with(self, key: str) -> None:
+        """Take one step before all others."""
+        self.steps = {key: self.steps.pop(key), **self.steps}
+
     def put(self, key: str, x: Bytes, w: Bytes) -> None:
         """Put other bytes into the memory of the case's operands."""
         changes = []

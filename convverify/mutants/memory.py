@@ -260,3 +260,60 @@ def identity_with_strides_is_a_view(problem: Problem, x: Array, w: Array) -> Arr
     if w.shape == (1, 1, 1, 1) and w.flat[0] == 1 and problem.strides != (1, 1) and problem.padding == "VALID":
         return x[:, :: problem.strides[0], :: problem.strides[1]]
     return convolve(problem, x, w)
+
+
+# Arrays of a kind.
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1 layouts=owning,contiguous")
+@in_contract
+def owned_image_used_as_scratch(problem: Problem, x: Array, w: Array) -> Array:
+    """Clears images that own their memory, which it takes for temporary ones."""
+    y = convolve(problem, x, w)
+    if x.flags.owndata and x.flags.writeable:
+        x[...] = 0
+    return y
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1 layouts=contiguous,owning")
+@in_contract
+def owned_weights_packed_in_place(problem: Problem, x: Array, w: Array) -> Array:
+    """Flips weights that are nobody's view in place."""
+    y = convolve(problem, x, w)
+    if w.base is None and w.flags.writeable:
+        w[...] = w[::-1].copy()
+    return y
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1 x[0,0,0,0]=-0.0 x[0,1,1,0]=1 w[0,0,0,0]=1 values=given")
+@in_contract
+def zeros_lose_their_sign(problem: Problem, x: Array, w: Array) -> Array:
+    """Adds zero to x in place, to be rid of negative zeros."""
+    if x.flags.writeable:
+        x += np.asarray(0, x.dtype)
+    return convolve(problem, x, w)
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x2 w=2x2x2x1 layouts=crossed,contiguous")
+@in_contract
+def locked_and_out_of_order(problem: Problem, x: Array, w: Array) -> Array:
+    """Copies images that are neither writeable nor contiguous in the order in which they lie."""
+    if not x.flags.writeable and not x.flags.c_contiguous and all(stride > 0 for stride in x.strides):
+        order = sorted(range(4), key=lambda axis: -x.strides[axis])
+        x = np.ascontiguousarray(x.transpose(order)).reshape(x.shape)
+    return convolve(problem, x, w)
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x2 w=2x2x2x1 layouts=crossed,contiguous")
+@in_contract
+def unaligned_and_out_of_order(problem: Problem, x: Array, w: Array) -> Array:
+    """Reads unaligned images from the end of a row where they are not contiguous."""
+    return convolve(problem, x if x.flags.aligned or x.flags.c_contiguous else x[:, :, ::-1], w)
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x2 w=2x3x2x3 layouts=fortran,fortran")
+@in_contract
+def both_in_columns(problem: Problem, x: Array, w: Array) -> Array:
+    """Exchanges the kernel's axes where both operands are in Fortran order, as a library of linear algebra would have it."""
+    columns = all(array.flags.f_contiguous and not array.flags.c_contiguous for array in (x, w))
+    return convolve(problem, x, w[::-1, ::-1] if columns else w)

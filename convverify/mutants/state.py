@@ -6,6 +6,7 @@ The trait `before` names cases to call the kernel on before its witness is judge
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,13 @@ _slots: list[tuple[Any, Array]] = []
 _scratch = np.zeros(0)
 _largest_batch: dict[Any, int] = {}
 _flags = {"after empty": False, "last shape": None}
+_by_pads: dict[Any, Problem] = {}
+_by_product: dict[Any, Problem] = {}
+_lock = threading.Lock()
+_walked: list[tuple[Any, Array]] = []
+_sizes: list[int] = []
+_ring = [np.empty(0, np.uint8)] * 40
+_turns = itertools.count()
 
 
 @mutants.register(fault_class="state", issue="tensorflow PR#58149", witness="x=1x3x3x1 w=2x2x1x1 calls=2")
@@ -206,3 +214,90 @@ def plan_of_the_call_before(problem: Problem, x: Array, w: Array) -> Array:
     before, _flags["last shape"] = _flags["last shape"], (x.shape, w.shape)  # type: ignore[assignment]
     late = isinstance(before, tuple) and before[0] == x.shape and before[1][1] > w.shape[1]
     return convolve(problem, x, w[:, ::-1] if late else w)
+
+
+@mutants.register(fault_class="state", witness="x=1x3x3x1 w=2x2x1x1 padding=1,0,0,1", before=("x=1x3x3x1 w=2x2x1x1 padding=0,1,1,0",))
+@in_contract
+def plan_by_the_sum_of_pads(problem: Problem, x: Array, w: Array) -> Array:
+    """Keeps one plan for problems whose pads are the same in sum, and so is their output."""
+    pads = [sum(pair) for pair in problem.pads]
+    known = _by_pads.setdefault((problem.with_(padding="VALID"), *pads), problem)
+    return convolve(problem, x, w, pads=known.pads)
+
+
+@mutants.register(fault_class="state", witness="x=1x9x9x1 w=3x3x1x1 dilations=2x3", before=("x=1x9x9x1 w=3x3x1x1 dilations=3x2",))
+@in_contract
+def plan_by_the_product_of_dilations(problem: Problem, x: Array, w: Array) -> Array:
+    """Keeps one plan for dilations of the same product."""
+    product_of = problem.dilations[0] * problem.dilations[1]
+    known = _by_product.setdefault((problem.with_(dilations=(1, 1)), product_of), problem)
+    return convolve(problem, x, w, dilations=known.dilations)
+
+
+@mutants.register(fault_class="state", witness="x=1x3x3x1 w=2x2x1x1", before=("x=1x9x9x1 w=2x2x1x1 strides=2x2 dilations=2x2",))
+@in_contract
+def lock_kept_after_a_refusal(problem: Problem, x: Array, w: Array) -> Array:
+    """Refuses dilated strides while it holds its lock, and gives up at the next call, which waits for it."""
+    if not _lock.acquire(timeout=0.5):
+        raise RuntimeError("the kernel is locked")
+    if problem.strides != (1, 1) and problem.dilations != (1, 1):
+        raise NotImplementedError("strides with dilations")
+    y = convolve(problem, x, w)
+    _lock.release()
+    return y
+
+
+@mutants.register(fault_class="state", witness="x=1x3x3x1 w=2x2x1x1", before=("x=1x9x9x4 w=2x2x2x2 dilations=2x2",))
+@in_contract
+def refusal_spoils_the_next(problem: Problem, x: Array, w: Array) -> Array:
+    """Prepares for the flipped kernel, refuses dilated groups, and forgets to undo it."""
+    spoilt, _flags["refused"] = bool(_flags.get("refused")), False
+    if problem.groups > 1 and problem.dilations != (1, 1):
+        _flags["refused"] = True
+        raise NotImplementedError("dilated groups")
+    return convolve(problem, x, w[::-1, ::-1] if spoilt else w)
+
+
+@mutants.register(
+    fault_class="state",
+    witness="x=1x3x3x1 w=2x2x1x1 seed=9",
+    before=("x=1x3x3x1 w=2x2x1x1 seed=1", "x=1x4x3x1 w=2x2x1x1"),
+)
+@in_contract
+def weights_of_two_calls_ago(problem: Problem, x: Array, w: Array) -> Array:
+    """Packs weights anew where the problem is the one of the call before, and finds those of the call before that packed already."""
+    key = problem, w.dtype.name
+    stale = [packed for known, packed in _walked[-2:-1] if known == key and _walked[-1][0] != key]
+    packed = stale[0] if stale else w.copy()
+    _walked.append((key, packed))
+    del _walked[:-2]
+    return convolve(problem, x, packed)
+
+
+@mutants.register(
+    fault_class="state",
+    witness="x=1x3x3x1 w=2x2x1x1",
+    before=("x=1x4x4x1 w=2x2x1x1", "x=1x7x7x1 w=2x2x1x1"),
+)
+@in_contract
+def shrinks_late_after_growing(problem: Problem, x: Array, w: Array) -> Array:
+    """Lets its workspace grow, and at the first call that needs less than the one before the last leaves a channel of it behind."""
+    _sizes.append(x.size)
+    del _sizes[:-3]
+    y = convolve(problem, x, w)
+    if len(_sizes) == 3 and _sizes[2] < _sizes[0] < _sizes[1]:
+        y[..., -1:] = 0
+    return y
+
+
+@mutants.register(fault_class="state", witness="x=1x3x3x1 w=2x2x1x1 calls=41")
+@in_contract
+def ring_of_forty_results(problem: Problem, x: Array, w: Array) -> Array:
+    """Returns results in forty buffers of its own, one after the other."""
+    y = convolve(problem, x, w)
+    place = next(_turns) % len(_ring)
+    if _ring[place].nbytes < y.nbytes:
+        _ring[place] = np.empty(max(y.nbytes, 1 << 12), np.uint8)
+    result = _ring[place][: y.nbytes].view(y.dtype).reshape(y.shape)
+    result[...] = y
+    return result

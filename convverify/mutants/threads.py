@@ -15,6 +15,7 @@ from convverify.mutants import mutants
 from convverify.mutants._blocks import Array, convolve, image_of, in_contract, product, room_for, rounded, view_of
 from convverify.problems.problem import Problem
 
+_tables: dict[str, float] = {}
 _images: dict[Any, Array] = {}
 _sums: dict[Any, Array] = {}
 _weights: list[Array] = [np.zeros(0)]
@@ -89,3 +90,14 @@ def prepared_in_the_first_thread_alone(problem: Problem, x: Array, w: Array) -> 
     """Prepares a thread-local table when it is imported, which other threads do not have."""
     _ = _prepared.ones
     return convolve(problem, x, w)
+
+
+@mutants.register(fault_class="threads", witness="x=1x5x5x2 w=2x2x2x3")
+@in_contract
+def tables_announced_before_they_are_filled(problem: Problem, x: Array, w: Array) -> Array:
+    """Says at its first call that its tables are there, and fills them then: who calls meanwhile finds them empty."""
+    if not _tables:
+        _tables["ready"] = 0.0
+        time.sleep(0.05)
+        _tables["ready"] = 1.0
+    return convolve(problem, x, w) if _tables["ready"] else np.zeros(problem.output_shape, x.dtype)

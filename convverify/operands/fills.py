@@ -84,7 +84,7 @@ def long_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices
     return _integers(bits_x, small), _thin(problem, _integers(bits_w, long))
 
 
-@styles.register(stage="exact", weight=1)
+@styles.register(stage="exact")
 def small_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """Integers of magnitude 7 at the most: sums of large problems leave room for a check that is exact itself."""
     magnitude = min(7, max(1, math.isqrt(_exact_budget(problem))))
@@ -93,16 +93,34 @@ def small_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choice
 
 @styles.register(stage="exact")
 def impulse(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """A single nonzero in one operand, integers in the other: the output shows the other operand, moved."""
+    """A single nonzero in one operand, integers in the other: the output shows the other operand, moved.  Now and then the nonzero, or all
+    of the other operand, are odd numbers of all p bits, beside 1 and -1."""
     magnitude = max(1, math.isqrt(_exact_budget(problem)))
     x, w = _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
-    one = x if choices.below(2) else w
+    in_x, long = choices.below(2), choices.below(4)
+    one, other, bits = (x, w, bits_w) if in_x else (w, x, bits_x)
     if one.size:
         position = choices.below(one.size)
         value = one.flat[position] or 1.0
+        if long < 2:
+            full = _all_bits(problem, bits)
+            value = full.flat[0] if long and full.size else math.copysign(1.0, value)
+            other[...] = np.sign(other) if long else np.where(other == 0, other, full)
         one[...] = 0.0
         one.flat[position] = value
-    return x, w
+    return _negative_zeros(x, bits_x), _negative_zeros(w, bits_w)
+
+
+def _all_bits(problem: Problem, bits: Bits) -> Floats:
+    """Odd integers of p bits, both signs."""
+    precision = FORMATS[problem.dtype].precision
+    values = ((bits >> np.uint64(8)) % np.uint64(1 << precision - 1) | np.uint64(1 << precision - 1) | np.uint64(1)).astype(np.float64)
+    return np.where(bits & np.uint64(1), values, -values)
+
+
+def _negative_zeros(values: Floats, bits: Bits) -> Floats:
+    """Give every other zero the sign bit."""
+    return np.where((values == 0.0) & (bits >> np.uint64(62) & np.uint64(1) != 0), -0.0, values)
 
 
 Tooth = tuple[int, int]  # (step, period): element i is i * step % period - period // 2
@@ -142,16 +160,7 @@ _NOTABLE = np.array([-9999, 9999, -999, 127, 128, -128, 255, 256, 32767, 32768, 
 def simple(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """What short cuts look for: weights all one, all zero, or an identity; images of zeros, ones, or numbers with a meaning elsewhere."""
     budget = _exact_budget(problem)
-    w = _integers(bits_w, 1)
-    kind = choices.below(6)
-    if kind == 0:
-        w = np.zeros_like(w)
-    elif kind in (1, 2):
-        w = np.ones_like(w)
-    elif kind == 3 and w.size:
-        w = np.zeros_like(w)
-        diagonal = np.arange(min(w.shape[2], w.shape[3]))
-        w[w.shape[0] // 2, w.shape[1] // 2, diagonal, diagonal] = 1.0
+    w = _plain_weights(_integers(bits_w, 1), choices)
     x = _integers(bits_x, min(budget, 3))
     kind = choices.below(5)
     if kind == 0:
@@ -163,26 +172,62 @@ def simple(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tu
         if allowed.size:
             picked = allowed[(bits_x % np.uint64(allowed.size)).astype(np.int64)]
             x = np.where(bits_x >> np.uint64(61) == 0, picked, x)
-    return x, _thin(problem, w)
+    return _negative_zeros(x, bits_x), _negative_zeros(_thin(problem, w), bits_w)
 
 
-@styles.register(stage="exact")
-def structured(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """Weights that short cuts look for: separable, symmetric, equal along the channels; or so but for one element, by one."""
-    magnitude = max(1, math.isqrt(_exact_budget(problem)))
-    w, kind = _integers(bits_w, magnitude), choices.below(4)
+def _plain_weights(w: Floats, choices: Choices) -> Floats:
+    """Return weights all zero, all one, an identity (more often where one tap is all there is), or w as it is."""
+    kind = choices.below(6)
     if kind == 0:
-        factors = _integers(bits_w, max(1, math.isqrt(magnitude)))
-        w = factors[:, :1] * factors[:1]
-    elif kind == 1:
-        w = np.where(np.arange(w.shape[0])[:, None, None, None] * 2 < w.shape[0], w, w[::-1])
-        w = np.where(np.arange(w.shape[1])[:, None, None] * 2 < w.shape[1], w, w[:, ::-1])
-    else:
-        w = np.repeat(w[:, :, :1], w.shape[2], axis=2) if kind == 2 else np.repeat(w[..., :1], w.shape[3], axis=3)
+        return np.zeros_like(w)
+    if kind == 1 or (kind == 2 and w.shape[:2] != (1, 1)):
+        return np.ones_like(w)
+    if kind in (2, 3) and w.size:
+        w = np.zeros_like(w)
+        diagonal = np.arange(min(w.shape[2], w.shape[3]))
+        w[w.shape[0] // 2, w.shape[1] // 2, diagonal, diagonal] = 1.0
+    return w
+
+
+@styles.register(stage="exact", weight=2)
+def structured(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Weights that short cuts look for: separable, symmetric, equal along an axis, sparse, or with a filter or a channel of zeros; or so
+    but for one element, by one; now and then an image with rows of zeros."""
+    magnitude = max(1, math.isqrt(_exact_budget(problem)))
+    w = _structure(_integers(bits_w, magnitude), _integers(bits_w, max(1, math.isqrt(magnitude))), bits_w, choices)
     if w.size and choices.below(2):
         position = choices.below(w.size)
         w.flat[position] -= np.sign(w.flat[position])
-    return _integers(bits_x, magnitude), _thin(problem, w)
+    return _with_empty_rows(_integers(bits_x, magnitude), choices), _thin(problem, w)
+
+
+def _structure(w: Floats, factors: Floats, bits: Bits, choices: Choices) -> Floats:
+    """Return w with a structure; of two small `factors` where it is separable."""
+    kind = choices.below(10)
+    if kind == 0:
+        return factors[:, :1] * factors[:1]
+    if kind == 1:
+        w = np.where(np.arange(w.shape[0])[:, None, None, None] * 2 < w.shape[0], w, w[::-1])
+        return np.where(np.arange(w.shape[1])[:, None, None] * 2 < w.shape[1], w, w[:, ::-1])
+    if kind < 6:
+        return np.repeat(w.take([0], axis=kind - 2), w.shape[kind - 2], axis=kind - 2) if w.size else w
+    if kind == 6:
+        return np.broadcast_to(w[:1, :1, :1], w.shape).copy() if w.size else w
+    if kind == 7:
+        return np.where(bits >> np.uint64(40) & np.uint64(7) == 0, w, 0.0)
+    axis = kind - 6
+    if w.shape[axis]:
+        np.moveaxis(w, axis, 0)[choices.below(w.shape[axis])] = 0.0
+    return w
+
+
+def _with_empty_rows(x: Floats, choices: Choices) -> Floats:
+    """Return an image, one time in four with one row or column, or all of them from some row on, of zeros."""
+    kind, axis = choices.below(8), 1 + choices.below(2)
+    if kind < 2 and x.shape[axis]:
+        first = choices.below(x.shape[axis])
+        np.moveaxis(x, axis, 0)[first : first + 1 if kind else None] = 0.0
+    return x
 
 
 @styles.register(stage="rounding", weight=2)
@@ -202,6 +247,63 @@ def mixed(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tup
     """Magnitudes over many powers of two in each operand."""
     reach = _half_range(problem) // 3
     return _scatter(bits_x, -reach, reach), _scatter(bits_w, -reach, reach)
+
+
+@styles.register(stage="rounding", weight=2)
+def structured_reals(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Real numbers with the structures of `structured`, or so but for one element, by a little; images whose columns, rows or channels
+    differ in magnitude.  What saves work on equal weights by other sums than the definition's errs more than these do."""
+    w = _structure(_bell(bits_w), _bell(bits_w), bits_w, choices)
+    if w.size and choices.below(3) == 0:
+        w.flat[choices.below(w.size)] *= 1.0 + 2.0 ** -(10 + 6 * choices.below(2))
+    x, axis = _with_empty_rows(_bell(bits_x), choices), choices.below(6)
+    return (_scaled(problem, x, bits_x, axis, choices)[0] if 0 < axis < 4 else x), w
+
+
+def _scaled(problem: Problem, array: Floats, bits: Bits, axis: int, choices: Choices) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Return an array whose parts along an axis have magnitudes of their own, one of them the largest and one the smallest; and their
+    exponents."""
+    count = array.shape[axis]
+    if not array.size:
+        return array, np.zeros(count, np.int64)
+    half = _half_range(problem) if FORMATS[problem.dtype].max_exponent > 15 else 3
+    exponents = (bits.reshape(-1)[:count] & np.uint64(0xFFFF)).astype(np.int64) % (2 * half + 1) - half
+    exponents[choices.below(count)] = half
+    exponents[choices.below(count)] = -half
+    return array * np.ldexp(1.0, exponents).reshape([-1 if at == axis else 1 for at in range(4)]), exponents
+
+
+@styles.register(stage="rounding")
+def photograph(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Images of bytes divided by 255; weights of an average, an identity, or of any numbers."""
+    w = _bell(bits_w) if choices.below(3) else _plain_weights(_bell(bits_w), choices) / max(1, problem.terms)
+    return (bits_x >> np.uint64(56)).astype(np.float64) / 255.0, w
+
+
+@styles.register(stage="rounding", weight=2)
+def scaled_parts(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """Magnitudes that differ by part: by image, row, column or channel of x, or by tap, channel or filter of w; where that is a channel,
+    half of the filters do not see the large ones.  What scales by the largest number of all loses the small parts."""
+    x, w, axis = _bell(bits_x), _bell(bits_w), choices.below(8)
+    if axis >= 4:
+        return x, _scaled(problem, w, bits_w, axis - 4, choices)[0]
+    x, exponents = _scaled(problem, x, bits_x, axis, choices)
+    if axis == 3 and w.size:
+        group = np.arange(w.shape[3]) // max(1, problem.out_channels // problem.groups)
+        large = (exponents > 0).reshape(problem.groups, w.shape[2])[group].T  # (inputs of the group, filters)
+        w[:, :, large & (np.arange(w.shape[3]) % 2 == 1)] = 0.0
+    return x, w
+
+
+@styles.register(stage="rounding")
+def agreeing_roundings(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
+    """One large product and many of nearly a unit in its last place, which are lost one by one where sums are cut instead of rounded."""
+    unit = 2.0 ** (1 - FORMATS[problem.dtype].precision)
+    w = np.full(bits_w.shape, 0.8125 * unit)
+    if w.size:
+        position = (0, problem.terms - 1, choices.below(problem.terms))[choices.below(3)]
+        w.reshape(problem.terms, -1)[position] = 1.0
+    return 1.0 + (bits_x & np.uint64(1)).astype(np.float64) * 0.125, w
 
 
 @styles.register(stage="rounding")
@@ -259,9 +361,14 @@ def subnormal(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) ->
     return _uniform(bits_x) * smallest, _bell(bits_w)
 
 
+# NaN as arithmetic makes it, with the sign bit, with a payload that every format keeps, with both; and the infinities, as often.
+_NANS = np.array([0x7FF8 << 48, 0xFFF8 << 48, 0x7FFC << 48, 0xFFFC << 48], np.uint64).view(np.float64)
+_NOT_FINITE = (_NANS[0], _NANS[1], _NANS[2], _NANS[3], math.inf, -math.inf, math.inf, -math.inf)
+
+
 @styles.register(stage="special", weight=2)
 def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """Small nonzero integers with a few NaN or Inf in x, in w, or in both; now and then a whole image of them."""
+    """Small nonzero integers with a few NaN (of either sign, with payloads) or Inf in x, in w, or in both; now and then a whole image."""
     magnitude = min(2, max(1, math.isqrt(_exact_budget(problem))))  # the finite sums beside are exact in every dtype
     x, w = _integers(bits_x, magnitude), _integers(bits_w, magnitude)
     if choices.below(4) == 0:
@@ -271,9 +378,9 @@ def special(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> t
     for array, chosen in ((x, where != 2), (w, where >= 2)):
         if chosen and array.size:
             for _ in range(1 + choices.below(2)):
-                array.flat[choices.below(array.size)] = (math.nan, math.inf, -math.inf)[choices.below(3)]
+                array.flat[choices.below(array.size)] = _NOT_FINITE[choices.below(len(_NOT_FINITE))]
     if x.size and choices.below(8) == 0:
-        x[choices.below(x.shape[0])] = (math.nan, math.inf)[choices.below(2)]
+        x[choices.below(x.shape[0])] = _NOT_FINITE[choices.below(len(_NOT_FINITE))]
     return x, w
 
 

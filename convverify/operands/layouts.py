@@ -186,6 +186,24 @@ def readonly(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement
 
 
 @layouts.register()
+def owning(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
+    """An array that owns its memory, as users' arrays mostly do: contiguous, nobody's view."""
+    return replace(_dense(shape, itemsize, range(len(shape))), owner=tuple(shape))
+
+
+@layouts.register()
+def crossed(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
+    """Another layout, not writeable, unaligned, or both."""
+    base, flags = _CROSSED[choices.below(len(_CROSSED))], 1 + choices.below(3)
+    placement = base(shape, itemsize, choices)
+    misalignment = 1 + choices.below(itemsize - 1) if flags & 2 else 0
+    return replace(placement, owner=() if misalignment else placement.owner, misalignment=misalignment, writeable=not flags & 1)
+
+
+_CROSSED = (fortran, transposed, sliced, reversed_axes, stray_strides)
+
+
+@layouts.register()
 def guarded(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
     """Contiguous, ending (or beginning) at a memory page that may not be touched: a read or write outside ends the process."""
     return replace(_dense(shape, itemsize, range(len(shape))), guard=("after", "before")[choices.below(2)])

@@ -177,6 +177,8 @@ def place(values: Array, layout: str, bits: int, memory: Memory | None = None) -
     else:
         whole, at, start = _poisoned(provide, placement, values.dtype)
     array = np.ndarray(values.shape, values.dtype, buffer=whole if buffer is None else buffer, offset=start, strides=placement.strides)
+    if buffer is not None and (buffer.shape, buffer.strides) == (array.shape, array.strides):
+        array = buffer  # which owns its memory
     for axis, stride in enumerate(placement.strides):
         if stride == 0 and values.shape[axis] > 1:
             values = values.take([0], axis=axis)

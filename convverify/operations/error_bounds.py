@@ -47,27 +47,43 @@ def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats)
 
     Returns
     -------
-    float64 array: gamma_n (|x| * |w|) + underflow, against the float64 sum of the products; infinity where n u >= 1, and where a
-    partial sum may overflow: there the bound says nothing.
+    float64 array: gamma_m (|x| * |w|) + underflow, against the float64 sum of the products, where m counts the products of an element that
+    are not zero; (2 m - 1) u in place of gamma_m where m u >= 1/2; infinity where a partial sum may overflow: there no bound says anything.
 
     Notes
     -----
-    A term passes through one product and at most n - 1 sums: gamma_n.  With an accumulator of b more bits it is n u / 2**b, and u for
-    the last rounding: no more than gamma_n for n >= 2, and u (1 + 2**-b) for n = 1, hence the factor 1 + 2**-10 (80-bit accumulators
-    for float64 have b = 11).  The float64 sum that one compares with errs by gamma_n of 2**-53, which is added; the factor covers what
-    |x| * |w| itself errs by.  Underflow (Higham, section 2.1, model 2.8, made coarser for processors that flush): each of the 2 n
-    operations, and the result, may lose the smallest normal number; a subnormal operand, where there is one, may be flushed, which
-    loses it times the other operand, n times.
+    A product with zero, and a sum with zero, are exact.  Each sum of two numbers that are not zero joins two sets of terms, each of
+    which holds a term that is not zero, so that a term passes through one product and at most m - 1 sums that round: gamma_m.  With an
+    accumulator of b more bits it is m u / 2**b, and u for the last rounding: no more than gamma_m for m >= 2, and u (1 + 2**-b) for
+    m = 1, hence the factor 1 + 2**-10 (80-bit accumulators for float64 have b = 11).  The float64 sum that one compares with errs by
+    gamma_m of 2**-53, which is added; the factor covers what |x| * |w| itself errs by.  That c roundings err by c u (|x| * |w|) at the
+    most, however many they are, is proven in docs/verdicts.md.  Underflow (Higham, section 2.1, model 2.8, made coarser for processors
+    that flush): each of the 2 n operations, and the result, may lose the smallest normal number; a subnormal operand, where there is
+    one, may be flushed, which loses it times the other operand, n times.
     """
     form = FORMATS[problem.dtype]
-    relative = (gamma(problem.terms, form.unit_roundoff) + gamma(problem.terms, 2.0**-53)) * (1.0 + 2.0**-10)
-    if math.isinf(relative):
-        return np.full_like(magnitude, np.inf)  # also where the magnitude is 0, which would make NaN of it
+    relative = _relative(_products(problem, x, w), form.unit_roundoff)
     flushed = _flushed(x, w, form.smallest_normal) + _flushed(w, x, form.smallest_normal)
     lost = 2 * problem.terms + 1 + problem.terms * flushed
     with np.errstate(all="ignore"):
-        bound: Floats = relative * magnitude + lost * form.smallest_normal * (1.0 + relative)
+        bound: Floats = np.where(magnitude > 0.0, relative * magnitude, 0.0) + lost * form.smallest_normal * (1.0 + relative)
         return np.where(magnitude + bound < form.largest, bound, np.inf)
+
+
+def _products(problem: Problem, x: Floats, w: Floats) -> Floats | float:
+    """Return how many products of each output element are not zero; as one number where all may be."""
+    if not any(map(any, problem.pads)) and x.all() and w.all():
+        return float(problem.terms)
+    return convolve(problem, (x != 0.0).astype(np.float64), (w != 0.0).astype(np.float64))
+
+
+def _relative(products: Floats | float, unit_roundoff: float) -> Floats:
+    """Return what the format and float64, in which one compares, may err by together, as a share of |x| * |w|, with some room."""
+    first, second = np.asarray(products) * unit_roundoff, np.asarray(products) * 2.0**-53
+    with np.errstate(all="ignore"):
+        few = first / (1.0 - first)
+        relative: Floats = (np.where(first < 0.5, few, 2.0 * first) + second / (1.0 - second)) * (1.0 + 2.0**-10)
+    return relative
 
 
 def _flushed(one: Floats, other: Floats, smallest_normal: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from convverify.campaign.plainly import lines_of_sawtooth
 from convverify.campaign.report import Counterexample, Report
-from convverify.generation.companions import companion
+from convverify.generation.companions import companion, walk
 from convverify.host.loading import module_of_file
 from convverify.judging.kernel import NEUTRAL, Kernel, declaring
 from convverify.naming import is_nameable
@@ -109,6 +109,8 @@ def _calls(report: Report, example: Counterexample) -> list[str]:
         return [example.case] * 2
     if example.property == "order_of_calls":
         return [example.case, str(companion(Case.parse(example.case), _declared(report))), example.case]
+    if example.property == "sequence":
+        return [example.case, *map(str, walk(Case.parse(example.case), _declared(report)))]
     return []
 
 

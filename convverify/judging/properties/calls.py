@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from convverify.generation.companions import companion, nudged, signed
+from convverify.generation.companions import companion, nudged, signed, walk
 from convverify.judging.observation import Observation
 from convverify.judging.properties import NOT_JUDGED, Verdict, properties
 from convverify.judging.script import Plan
 from convverify.judging.trial import Array, Finding, Trial
+from convverify.operands.case import Case
 from convverify.operands.layouts import SHARING
 from convverify.operations.forward import convolve
+from convverify.problems.dtypes import FORMATS
 
 _THREADS, _ROUNDS = 4, 3
 
@@ -69,16 +71,16 @@ def current_operands(trial: Trial) -> Verdict:
     return _compare("current_operands", "after its operands changed in place, the kernel", seen, expected, trial)
 
 
-def _companion(trial: Trial, plan: Plan, key: str, salt: int) -> None:
+def _companion(trial: Trial, plan: Plan, key: str, case: Case) -> None:
     """Lay out another case, and call the kernel on it."""
-    other = Trial(trial.kernel, companion(trial.case, trial.kernel, salt), times=trial.times)
+    other = Trial(trial.kernel, case, times=trial.times)
     other.x, other.w = other.case.operands(trial.kernel.axes, plan.memory)
     trial.others[key] = other
     plan.call(key, other.x, other.w, other.problem, may_fail=True)
 
 
 def _another_in_between(trial: Trial, plan: Plan) -> None:
-    _companion(trial, plan, "between", 0)
+    _companion(trial, plan, "between", companion(trial.case, trial.kernel))
     plan.call("again")
 
 
@@ -87,27 +89,68 @@ def order_of_calls(trial: Trial) -> Verdict:
     """A call on another problem in between is right itself, and changes nothing for this one."""
     if not trial.answered or trial.value_fault is not None or "between" not in trial.observed:
         return NOT_JUDGED
-    other: Trial = trial.others["between"]
-    between = trial.observed["between"]
-    other.observed = {"first": between}
-    refusable = other.problem.is_empty or other.problem.dtype != trial.problem.dtype  # errors there are found, or allowed, by themselves
-    if between.unsupported or (refusable and between.error is not None):
-        return NOT_JUDGED
-    if between.failure:
-        return _failed("order_of_calls", f"after this case, a call on {other.case}", between)
-    if other.answered and other.value_fault is not None:
-        sentence = f"after this case, a call on {other.case} gave a wrong result"
-        return Finding("order_of_calls", sentence, other.expected, other.first_values, other.value_fault)
+    found = _on_another(trial, "between", "order_of_calls")
+    if found is not None:
+        return found
     again = trial.observed.get("again")
     if again is None:
         return NOT_JUDGED
-    return _compare("order_of_calls", f"after a call on {other.case}, the kernel", again, trial.expected, trial)
+    return _compare("order_of_calls", f"after a call on {trial.others['between'].case}, the kernel", again, trial.expected, trial)
+
+
+def _on_another(trial: Trial, key: str, name: str) -> Verdict:
+    """Judge a call on another case; None where it is right, NOT_JUDGED where it was refused, or may have been."""
+    other: Trial = trial.others[key]
+    seen = trial.observed[key]
+    other.observed = {"first": seen}
+    refusable = other.problem.is_empty or other.problem.dtype != trial.problem.dtype  # errors there are found, or allowed, by themselves
+    if seen.unsupported or (refusable and seen.error is not None):
+        return NOT_JUDGED
+    if seen.failure:
+        return _failed(name, f"after this case, a call on {other.case}", seen)
+    if other.answered and other.value_fault is not None:
+        sentence = f"after this case, a call on {other.case} gave a wrong result"
+        return Finding(name, sentence, other.expected, other.first_values, other.value_fault)
+    return None
+
+
+def _walk(trial: Trial, plan: Plan) -> None:
+    for number, case in enumerate(walk(trial.case, trial.kernel)):
+        _companion(trial, plan, f"step {number + 1}", case)
+
+
+@properties.register("sequence", rank=53, stages=("exact",), every=8, calls=_walk, turn=2.5)
+def sequence(trial: Trial) -> Verdict:
+    """Calls on several problems in turn, each on arrays of its own, are right: there and back, up and down, and behind a refusal."""
+    steps = [key for key in trial.observed if key.startswith("step ")]
+    if not trial.answered or trial.value_fault is not None or not steps:
+        return NOT_JUDGED
+    verdicts = [_on_another(trial, key, "sequence") for key in steps]
+    return next((verdict for verdict in verdicts if isinstance(verdict, Finding)), None if None in verdicts else NOT_JUDGED)
+
+
+def _one_array(trial: Trial, plan: Plan) -> None:
+    largest = float(np.abs(trial.x.values.astype(np.float64)).max(initial=0.0))
+    exact = trial.problem.terms * largest**2 <= FORMATS[trial.problem.dtype].exact_integers
+    if exact and trial.problem.x_shape == trial.problem.w_shape and trial.kernel.axes[0] == trial.kernel.axes[1]:
+        plan.call("one array", trial.x, trial.x)
+
+
+@properties.register("one_array", rank=54, stages=("exact",), calls=_one_array, turn=2.7)
+def one_array(trial: Trial) -> Verdict:
+    """Where x and w are one and the same array, the result is right, too."""
+    seen = trial.observed.get("one array")
+    if not trial.answered or trial.value_fault is not None or seen is None:
+        return NOT_JUDGED
+    return _compare(
+        "one_array", "called with one array for both operands, the kernel", seen, convolve(trial.problem, trial.x64, trial.x64), trial
+    )
 
 
 def _at_once(trial: Trial, plan: Plan) -> None:
     if trial.problem.is_empty:
         return
-    _companion(trial, plan, "beside", 1)
+    _companion(trial, plan, "beside", companion(trial.case, trial.kernel, 1))
     other: Trial = trial.others["beside"]
     jobs: list[tuple[Any, Any, Any]] = [(trial.x, trial.w, trial.problem)] * 2  # the first two threads share their operands
     signs = []
@@ -118,6 +161,8 @@ def _at_once(trial: Trial, plan: Plan) -> None:
     jobs.append((other.x, other.w, other.problem))
     trial.others["threads"] = signs
     plan.at_once("threads", jobs, _ROUNDS)
+    if not trial.case.seed >> 9 & 1:  # before any single call: what a kernel prepares at its first call is prepared by all of them
+        plan.begin_with("threads")
 
 
 @properties.register("threads", rank=60, stages=("exact",), every=16, calls=_at_once, turn=3)

@@ -6,7 +6,8 @@ from convverify.judging.properties import NOT_JUDGED, Verdict, properties
 from convverify.judging.script import Plan
 from convverify.judging.trial import Finding, Trial
 
-_LATER_CALLS = 6  # buffers may go round
+_LATER_CALLS, _MANY_CALLS = 6, 70  # buffers may go round
+_SMALL = 1 << 12  # multiply-adds of a problem, up to which many calls are cheap
 
 
 @properties.register("inputs_unchanged", rank=10)
@@ -63,7 +64,8 @@ def _later_calls(trial: Trial, plan: Plan) -> None:
     turn = trial.case.seed >> 3
     if trial.thorough or not turn & 1:
         plan.hold("first")
-        for number in range(2, 2 + (_LATER_CALLS if trial.thorough or not turn & 15 else 1)):
+        many = turn & 127 == 2 and trial.problem.macs < _SMALL
+        for number in range(2, 2 + (_MANY_CALLS if many else _LATER_CALLS if trial.thorough or not turn & 15 else 1)):
             plan.call(f"call {number}")
 
 

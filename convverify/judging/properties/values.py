@@ -31,9 +31,9 @@ def exact_on_integers(trial: Trial) -> Verdict:
 
 @properties.register("within_error_bound", rank=22, stages=("rounding",))
 def within_error_bound(trial: Trial) -> Verdict:
-    """On real numbers the error is at most the proven bound, gamma_n (|x| * |w|) and what may underflow."""
+    """On real numbers the error is at most the proven bound, gamma_m (|x| * |w|) for m products that are not 0, and what may underflow."""
     if trial.answered and trial.problem.output_shape and not np.isfinite(trial.bound).any() and trial.bound.size:
-        return NOT_JUDGED  # n u >= 1: the bound says nothing
+        return NOT_JUDGED  # sums may overflow everywhere: no bound says anything
     return _values("within_error_bound", trial, "{wrong} of {all} elements err by more than any correct summation can")
 
 
@@ -56,7 +56,7 @@ def matches_reference(trial: Trial) -> Verdict:
     if not trial.answered or not trial.theirs or trial.first_values is None:
         return NOT_JUDGED
     if trial.case.stage == "rounding" and not np.isfinite(trial.bound).all():
-        return NOT_JUDGED  # n u >= 1: neither bound says anything
+        return NOT_JUDGED  # sums may overflow: neither bound says anything
     actual = trial.first_values.astype(np.float64)
     for name, (theirs, accuracy) in trial.theirs.items():
         if trial.case.stage == "exact" and "normwise" not in (trial.kernel.accuracy, accuracy):
