@@ -334,7 +334,7 @@ def report(results: str, machine: str, factor: float | None, output: str) -> Non
     except ModuleNotFoundError as error:
         raise click.UsageError(f"the page needs {error.name}, which is not installed: pip install 'convverify[plot]'") from None
     for sentence in history.damaged:
-        print(f"note  {one_line(sentence)}; it was passed over")
+        print(f"note  {one_line(sentence)}; it was skipped")
     print(f"{one_line(output)}: {len(history.commits)} commits, {len(history.series)} figures at each")
 
 
