@@ -44,7 +44,7 @@ class _OneSentence(click.Group):
         return status if isinstance(status, int) else 0
 
     def invoke(self, context: click.Context) -> Any:
-        """Run a command; what nobody has foreseen is told in one sentence."""
+        """Run a command; report an unforeseen failure in one sentence."""
         try:
             return super().invoke(context)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
