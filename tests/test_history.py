@@ -147,7 +147,7 @@ def test_a_damaged_file_is_passed_over_with_a_note_where_others_are_whole(tmp_pa
     assert history.damaged == told
     done = run("report", "--results", "results", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "note  results/box/00000000-env.json is nested too deep to be read; it was passed over\n" in done.stdout
+    assert "note  results/box/00000000-env.json is nested too deep to be read; it was skipped\n" in done.stdout
     assert "is nested too deep to be read" in (tmp_path / "performance.html").read_text()
 
 

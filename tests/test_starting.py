@@ -75,7 +75,9 @@ def test_what_looks_like_a_kernel_is_found(line: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "def convert(x, w): ...", "def conv1d(x, w): ...", "def conv2d_backward(x, w): ...", "def conv_transpose2d(x, w, stride=1): ...",
+        "def convert(x, w): ...", "def im2col(x, kernel, stride): ...", "def conv2d(x, kernel_size, stride=1): ...",
+        "def conv2d(x, w: int, stride=1): ...",
+        "def conv1d(x, w): ...", "def conv2d_backward(x, w): ...", "def conv_transpose2d(x, w, stride=1): ...",
         "def conv2d(x): ...", "def conv2d(x, w, bias): ...", "def maxpool(x, kernel, stride=1): ...", "def matmul(x, w): ...",
         "def conv_output_size(x, w, stride): ...", "def conv2d(self, x, w): ...", "def test_conv2d(x, w): ...", "def f(a, stride): ...",
         "class Layer:\n    def conv2d(self, x, w): ...",

@@ -1,4 +1,4 @@
-"""Events: what a campaign tells while it runs, to whoever listens."""
+"""Events: what a campaign tells its listeners while it runs."""
 
 from __future__ import annotations
 

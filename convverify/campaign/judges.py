@@ -161,7 +161,7 @@ def main(descriptor: int) -> None:
     def emit(event: Event) -> None:
         try:
             link.send(event)
-        except OSError:  # whoever has started this judge is gone
+        except OSError:  # the process that started this judge is gone
             raise SystemExit from None
 
     host = host_of(target, options)

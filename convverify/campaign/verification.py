@@ -132,7 +132,7 @@ class Verification:
         start = time.perf_counter()
         interrupted = False
         for sentence in corpus.damaged(self.options.directory, self.options.target):
-            self._warn(sentence + "; it was passed over")
+            self._warn(sentence + "; it was skipped")
         try:
             self._read_known()
             self._target, self._located_references = self._resolve(self.options)

@@ -44,7 +44,7 @@ class _OneSentence(click.Group):
         return status if isinstance(status, int) else 0
 
     def invoke(self, context: click.Context) -> Any:
-        """Run a command; what nobody has foreseen is told in one sentence."""
+        """Run a command; report an unforeseen failure in one sentence."""
         try:
             return super().invoke(context)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
@@ -334,7 +334,7 @@ def report(results: str, machine: str, factor: float | None, output: str) -> Non
     except ModuleNotFoundError as error:
         raise click.UsageError(f"the page needs {error.name}, which is not installed: pip install 'convverify[plot]'") from None
     for sentence in history.damaged:
-        print(f"note  {one_line(sentence)}; it was passed over")
+        print(f"note  {one_line(sentence)}; it was skipped")
     print(f"{one_line(output)}: {len(history.commits)} commits, {len(history.series)} figures at each")
 
 

@@ -1,4 +1,4 @@
-"""What ends a command that nobody has foreseen: a machine that has no more of something, or a fault of convverify's own."""
+"""Unforeseen ends of a command: a resource that the machine has run out of, or a fault of convverify itself."""
 
 from __future__ import annotations
 

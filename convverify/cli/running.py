@@ -36,7 +36,7 @@ from convverify.targets import resolve
 def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, str | None], source: str = "") -> int:
     """Verify each target and print its report; return the exit status: the worst of them.
 
-    `written` holds the files to write, by their form, before the last report is printed: whoever reads may have gone.  `source` says which
+    `written` holds the files to write, by their form, before the last report is printed (its reader may be gone).  `source` says which
     configuration file has decided which options.  Signals are heeded while a campaign runs and while something is printed.
     """
     console = make_console()
@@ -70,7 +70,7 @@ def _verified(options: Options, console: Console, source: str) -> Report:
     except Exception as error:  # no kernel's: theirs are findings
         report = heard.report(*told_failure(error))
     if interruption.came() and report.verdict != INTERRUPTED:
-        report = replace(report, verdict=INTERRUPTED)  # whoever was at work took the exception for somebody else's
+        report = replace(report, verdict=INTERRUPTED)  # code at work took the exception for its own
     return replace(report, environment=report.environment | {"options from": source}) if source else report
 
 

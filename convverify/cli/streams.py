@@ -1,6 +1,6 @@
 """Standard streams that outlast their readers: a pipe that is closed, a disk that is full or a terminal without umlauts costs no report.
 
-What a stream cannot take is dropped from then on, so that whoever prints, a kernel in this process included, never meets an error; what an
+What a stream cannot take is dropped from then on, so that no code that prints, even a kernel in this process, meets an error; what an
 encoding cannot say is written as an escape.
 """
 

@@ -88,7 +88,7 @@ class CompareOptions:
 def items_of(options: CompareOptions) -> tuple[Item, ...]:
     """Return the problems to time, each once; the suite `article` where none is named.
 
-    Raises ValueError naming the suite, file or problem that cannot be read, and for a problem without output, which nobody can time.
+    Raises ValueError naming the suite, file or problem that cannot be read, and for a problem without output, which cannot be timed.
     """
     unique: dict[tuple[str, Problem], Item] = {}
     for item in _items(options):

@@ -20,7 +20,7 @@ from convverify.problems.reading import brief, parse_json, read_text
 from convverify.problems.size import MOST_WORK, too_large, work_of
 
 SCHEMA = 1
-HIDDEN = ".convverify"  # the folder that nobody has named: git is told to leave it alone
+HIDDEN = ".convverify"  # the default folder, which gets a .gitignore
 _SENTENCE = 4000  # characters that are kept of one, which may hold a kernel's own text
 
 

@@ -216,7 +216,7 @@ def _poisoned(provide: Memory, placement: Placement, dtype: np.dtype[Any]) -> tu
     address = memory.__array_interface__["data"][0] + _MARGIN
     start = _MARGIN + (-address) % 64 + placement.misalignment
     memory[: start % item] = 0
-    in_step = memory[start % item :]  # so that poison is NaN to whoever counts elements from the operand's first, aligned or not
+    in_step = memory[start % item :]  # so that poison reads as NaN at any whole number of elements from the operand's first, aligned or not
     in_step[: in_step.size // item * item].view(f"u{item}").fill(_nan_pattern(dtype))
     return memory, at, start + placement.offset
 

@@ -1,6 +1,6 @@
 """Who stands alone: the kernel, the reference, or what we ourselves take for right?
 
-Nobody is trusted with the verdict.  What is right is computed twice (`forward`, `forward_by_scattering`), by code that shares no
+No one party is trusted with the verdict.  The exact result is computed twice (`forward`, `forward_by_scattering`), by code that shares no
 geometry; on any one case a kernel, a reference and these two speak, and those that nobody else agrees with are named, in data.
 """
 
@@ -35,7 +35,7 @@ class Doubt:
     """What several results on one case say about each other.
 
     `agreed` are those that say the same and are more than others do, at least two; none where no such majority is.
-    `alone` are the others, where there is a majority: whoever stands here has nobody on his side.
+    `alone` are the others, where there is a majority: those that agree with no other.
     """
 
     agreed: frozenset[Voice]

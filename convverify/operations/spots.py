@@ -1,4 +1,4 @@
-"""The forward convolution at some of its outputs: a result is looked at where nobody knew that one would look."""
+"""The forward convolution at some of its outputs, chosen where a kernel cannot foresee it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The problem: geometry and dtype of one convolution.  It owns all arithmetic of extents; nobody else computes a pad.
+"""The problem: geometry and dtype of one convolution.  It owns all arithmetic of extents; no other module computes a pad.
 
 >>> problem = Problem.parse("x=2x7x9x4 w=3x2x2x6 strides=2x1 padding=SAME")
 >>> problem.output_shape, problem.pads, problem.groups

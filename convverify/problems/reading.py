@@ -1,6 +1,6 @@
 """Files that others have made: whatever a path names and whatever lies there, a reader gets a value or one sentence, in bounded memory.
 
-A name may be that of a pipe that nobody writes to, of a device without end, or of a text that is nested 200,000 deep; digits may be those
+A name may be that of a pipe without a writer, of an endless device, or of a text that is nested 200,000 deep; digits may be those
 of any script, and as many as there is room for.
 """
 
@@ -49,7 +49,7 @@ def read_text(path: Path, *, pipes: bool = False) -> str:
 
     Parameters
     ----------
-    pipes : whether `path` may name a pipe or a device, as somebody does who types its name
+    pipes : whether `path` may name a pipe or a device, because a user typed its name
 
     Raises ValueError for what cannot be read; its message continues a sentence that begins with the file's name.
     """

@@ -1,4 +1,4 @@
-"""Outcomes: what a campaign says about each property, as plain data, for whoever reports properties one by one."""
+"""Outcomes: what a campaign says about each property, as plain data, for reports of one property at a time."""
 
 from __future__ import annotations
 

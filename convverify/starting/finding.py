@@ -17,7 +17,11 @@ from convverify.judging.kernel import SPELLINGS
 from convverify.problems.reading import read_text
 
 _NAME = re.compile(r"(^|[_\d])conv(olve|olution|olutional)?([_\d]|$)")
-_OTHER = re.compile(r"1d|3d|transpose|deconv|back|grad|shape|size|pool|flops|^_|^(test|bench|time|plot|init|make|get|is)_")
+_OTHER = re.compile(
+    r"1d|3d|transpose|deconv|back|grad|shape|size|pool|flops|^(im2col|col2im|unfold|fold)|^_|^(test|bench|time|plot|init|make|get|is)_"
+)
+_SCALAR = re.compile(r"['\"]?(int|float|bool|str|tuple|Tuple)\b")
+_SIZE = re.compile(r"_(size|shape|dims?|width|height)$")
 _IMAGES = {"x", "a", "img", "im", "image", "images", "in", "inp", "inputs", "input", "data", "src", "feature", "features", "activations"}
 _FILTERS = {"w", "k", "f", "h", "weight", "weights", "kernel", "kernels", "filter", "filters", "filt", "wei", "ker", "mask"}
 _NOT_KERNELS = {"fixture", "overload", "abstractmethod", "property", "classmethod"}
@@ -104,11 +108,21 @@ def _looks_right(node: ast.FunctionDef) -> bool:
     required = [one.arg for one in positional[: len(positional) - len(given.defaults)]][2:]
     required += [one.arg for one, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default is None]
     names = [one.arg for one in positional]
-    if len(names) < 2 or {*names[:2]} & SPELLINGS.keys() or {*required} - SPELLINGS.keys():
+    if (
+        any(_is_no_array(one) for one in positional[:2])
+        or len(names) < 2
+        or {*names[:2]} & SPELLINGS.keys()
+        or {*required} - SPELLINGS.keys()
+    ):
         return False
     operands = _plain(names[0]) in _IMAGES and _plain(names[1]) in _FILTERS
     parameters = bool(({*names[2:]} | {one.arg for one in given.kwonlyargs}) & SPELLINGS.keys())
     return bool(_NAME.search(_snake(node.name))) + operands + parameters >= 2
+
+
+def _is_no_array(parameter: ast.arg) -> bool:
+    annotated = ast.unparse(parameter.annotation) if parameter.annotation else ""
+    return bool(_SCALAR.match(annotated) or _SIZE.search(parameter.arg))
 
 
 def _snake(name: str) -> str:
