@@ -30,12 +30,12 @@ def flipped(x, w):
     return conv2d_matmul(x, w[::-1, ::-1])
 
 
-def flipped_and_dies_of_seven_rows(x, w):
-    return os.abort() if x.shape[1] == 7 else flipped(x, w)
+def flipped_and_dies_of_forty_rows(x, w):
+    return os.abort() if x.shape[1] == 40 else flipped(x, w)
 
 
-def flipped_and_hangs_at_seven_rows(x, w):
-    while x.shape[1] == 7:
+def flipped_and_hangs_at_forty_rows(x, w):
+    while x.shape[1] == 40:
         time.sleep(0.01)
     return flipped(x, w)
 
@@ -86,20 +86,20 @@ def test_a_prober_asks_nothing_outside_of_the_kernels_domain() -> None:
         assert session.calls == 0
 
 
-@pytest.mark.parametrize("name", ["flipped_and_dies_of_seven_rows", "flipped_and_hangs_at_seven_rows"])
+@pytest.mark.parametrize("name", ["flipped_and_dies_of_forty_rows", "flipped_and_hangs_at_forty_rows"])
 def test_a_kernel_that_does_not_survive_a_question_is_asked_no_more_and_goes_on_where_it_is_judged(name: str) -> None:
     with hosted("kernels.py", name, timeout=0.3) as session:
         prober = Prober(session)
         assert prober.output(case(3)) is not None
-        assert prober.output(case(7)) is None
+        assert prober.output(case(40)) is None
         assert prober.output(case(3)) is None
         assert prober.probe(str(case(3))).finding is not None
         assert prober.output(case(3)) is not None
 
 
 def test_failures_before_a_death_are_evidence() -> None:
-    with hosted("kernels.py", "flipped_and_dies_of_seven_rows") as session:
-        failures = Prober(session).outputs([str(case(rows)) for rows in (3, 4, 7, 5)])
+    with hosted("kernels.py", "flipped_and_dies_of_forty_rows") as session:
+        failures = Prober(session).outputs([str(case(rows)) for rows in (3, 4, 40, 5)])
         assert [case.problem.height for case, _ in failures] == [3, 4]
 
 

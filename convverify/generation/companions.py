@@ -24,14 +24,18 @@ def companion(case: Case, kernel: Kernel, salt: int = 0) -> Case:
     choices = Choices(bits)
     whole = kernel.domain.degenerate is True or (is_degenerate(case.problem) and choices.below(2))
     domain = kernel.domain if whole else kernel.domain.ordinary
-    most = max(4 * case.problem.macs, 4096)
-    most = min(most, max(kernel.max_macs, case.problem.macs)) if kernel.max_macs else most
+    most = _most(kernel, case.problem, max(4 * case.problem.macs, 4096))
     for _ in range(8):
         change = _CHANGES[choices.below(len(_CHANGES))]
         problem = domain.restrict(change(case.problem, choices))
         if problem is not None and problem != case.problem and problem.macs <= most:
             return Case(problem, "integers", seed=choices.below(2**20))
     return Case(case.problem, "integers", seed=choices.below(2**20))
+
+
+def _most(kernel: Kernel, problem: Problem, wanted: int) -> int:
+    """Return the multiply-adds that a companion of a problem may have."""
+    return min(wanted, max(kernel.max_macs, problem.macs)) if kernel.max_macs else wanted
 
 
 def _other_values(p: Problem, choices: Choices) -> Problem:
@@ -113,9 +117,10 @@ def walk(case: Case, kernel: Kernel) -> list[Case]:
     """
     choices = Choices(int(random_bits((case.seed + 0x9E3779B9) & (2**64 - 1), 1)[0]))
     domain, kind, p = kernel.domain.ordinary, choices.below(4), case.problem
+    most = _most(kernel, p, max(8 * p.macs, 8192))
 
     def on(problem: Problem | None) -> Case | None:
-        small = problem is not None and problem.macs <= max(8 * p.macs, 8192)
+        small = problem is not None and problem.macs <= most
         return Case(problem, "integers", seed=choices.below(2**20)) if problem is not None and small else None
 
     if kind == 0:
