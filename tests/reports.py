@@ -14,7 +14,7 @@ from trials import tried
 from convverify import conv2d_matmul, verify
 from convverify.campaign.events import Event, Progress, ReferenceWrong
 from convverify.campaign.options import Options
-from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, REFUTED, USAGE, VERIFIED, Counterexample, Report
+from convverify.campaign.report import FAILED, INCONCLUSIVE, INTERRUPTED, KNOWN, REFUTED, USAGE, VERIFIED, Counterexample, Report
 from convverify.cli.listening import Heard
 from convverify.judging.properties import NOT_JUDGED
 from convverify.judging.properties.values import exact_on_integers
@@ -62,6 +62,7 @@ def report(verdict: str) -> Report:
     made = {
         VERIFIED: lambda: _verified(right, max_examples=40),
         REFUTED: _refuted,
+        KNOWN: lambda: replace(report(VERIFIED), verdict=KNOWN, muted=((f"exact_on_integers: {HOSTILE}", 3),)),
         USAGE: lambda: _verified("nothing"),
         INCONCLUSIVE: lambda: _verified(unsupported),
         FAILED: lambda: Heard(Options("kernels.py:conv2d")).report(FAILED, "the harness failed: KeyError: 'x'"),

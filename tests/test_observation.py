@@ -174,11 +174,12 @@ def test_lines_that_are_no_records_of_so_many_steps_are_none() -> None:
 
 # All the way to a verdict.
 
+# Threads make the first call where bit 9 of the seed is 0.
 CASES = [
-    Case.parse("x=1x3x4x2 w=2x2x2x3 values=integers seed=8"),
-    Case.parse("x=1x3x4x2 w=2x2x2x3 values=normal layouts=fortran,readonly seed=8"),
-    Case.parse("x=1x3x4x2 w=2x2x2x3 values=special seed=8"),
-    Case.parse("x=0x3x4x2 w=2x2x2x3 dtype=bfloat16 seed=8"),
+    Case.parse("x=1x3x4x2 w=2x2x2x3 values=integers seed=520"),
+    Case.parse("x=1x3x4x2 w=2x2x2x3 values=normal layouts=fortran,readonly seed=520"),
+    Case.parse("x=1x3x4x2 w=2x2x2x3 values=special seed=520"),
+    Case.parse("x=0x3x4x2 w=2x2x2x3 dtype=bfloat16 seed=520"),
 ]
 ARENA = Arena(Mapping(-1, 1 << 26), 0)
 

@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 from reports import report
 
-from convverify.campaign.report import EXIT_STATUS, INCONCLUSIVE, REFUTED, USAGE, VERIFIED
+from convverify.campaign.report import EXIT_STATUS, INCONCLUSIVE, KNOWN, REFUTED, USAGE, VERIFIED
 from convverify.judging.properties import in_order
 from convverify.reporting.junit import to_junit
 
@@ -56,11 +56,17 @@ def test_a_refuted_property_fails_with_the_counterexample() -> None:
     assert "\\x1b[31m" in text  # shown, where XML cannot even hold it
 
 
-@pytest.mark.parametrize("verdict", [verdict for verdict in EXIT_STATUS if verdict not in (VERIFIED, REFUTED)])
+@pytest.mark.parametrize("verdict", [verdict for verdict in EXIT_STATUS if verdict not in (VERIFIED, KNOWN, REFUTED)])
 def test_no_server_takes_another_verdict_for_a_pass(verdict: str) -> None:
     root = parsed(verdict)
     assert cases_with(root, "error") == ["verdict"]
     assert next(root.iter("error")).get("type") == verdict
+
+
+def test_known_faults_fail_nothing_and_are_told_where_they_were_met() -> None:
+    root = parsed(KNOWN)
+    assert not cases_with(root, "error") + cases_with(root, "failure")
+    assert "known fault" in etree.tostring(root, encoding="unicode")
 
 
 def test_a_wrong_target_has_its_sentence() -> None:

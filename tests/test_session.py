@@ -26,12 +26,12 @@ def conv2d(x, w):
     return x @ w[0, 0]
 
 
-def dies_of_seven_rows(x, w):
-    return os.abort() if x.shape[1] == 7 else x @ w[0, 0]
+def dies_of_forty_rows(x, w):
+    return os.abort() if x.shape[1] == 40 else x @ w[0, 0]
 
 
-def hangs_at_seven_rows(x, w):
-    while x.shape[1] == 7:
+def hangs_at_forty_rows(x, w):
+    while x.shape[1] == 40:
         time.sleep(0.01)
     return x @ w[0, 0]
 
@@ -124,11 +124,11 @@ def test_what_does_not_fit_is_left_out_and_the_others_are_done() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 3])
-@pytest.mark.parametrize("kernel", ["dies_of_seven_rows", "hangs_at_seven_rows"])
+@pytest.mark.parametrize("kernel", ["dies_of_forty_rows", "hangs_at_forty_rows"])
 def test_a_death_is_known_at_each_place_of_a_batch(kernel: str, position: int) -> None:
     with hosted("kernels.py", kernel, timeout=0.5) as session:
         rows = [1, 2, 3, 4]
-        rows[position] = 7
+        rows[position] = 40
         made, behind = trials(session, *rows), trials(session, 5, 6)
         session.submit(made, ())
         session.submit(behind, ())
@@ -141,7 +141,7 @@ def test_a_death_is_known_at_each_place_of_a_batch(kernel: str, position: int) -
         assert batch.lost == behind
         assert (session.on_the_way, session.dead) == (0, True)
         session.fresh()
-        again = trials(session, *(one for one in rows if one != 7), 5, 6)
+        again = trials(session, *(one for one in rows if one != 40), 5, 6)
         session.submit(again, ())
         assert session.collect().done == 5
         assert are_right(again)
@@ -156,8 +156,8 @@ def test_a_death_in_a_later_step_is_known_as_such() -> None:
 
 
 def test_the_second_of_two_batches_may_be_the_one_that_dies() -> None:
-    with hosted("kernels.py", "dies_of_seven_rows") as session:
-        made = trials(session, 1, 2), trials(session, 3, 7, 4)
+    with hosted("kernels.py", "dies_of_forty_rows") as session:
+        made = trials(session, 1, 2), trials(session, 3, 40, 4)
         for several in made:
             session.submit(several, ())
         assert session.collect().death is None
@@ -190,11 +190,11 @@ def test_a_first_call_may_take_longer_and_what_it_took_is_remembered() -> None:
 
 
 def test_a_case_may_be_given_more_time_than_its_limit() -> None:
-    with hosted("kernels.py", "hangs_at_seven_rows", timeout=0.2) as session:
+    with hosted("kernels.py", "hangs_at_forty_rows", timeout=0.2) as session:
         session.submit(trials(session, 1), ())
         session.collect()
         session.patience = 4.0
-        session.submit(trials(session, 7), ())
+        session.submit(trials(session, 40), ())
         death = session.collect().death
         assert death is not None
         assert death.number > 0.8
@@ -230,8 +230,8 @@ def test_asking_leaves_what_is_on_the_way_as_it_is() -> None:
 
 
 def test_asking_about_a_case_that_kills_says_nothing_and_the_next_question_is_answered_by_a_fresh_host() -> None:
-    with hosted("kernels.py", "dies_of_seven_rows") as session:
-        trial, other = tried(session, case(3)), Trial(session.kernel, case(7))
+    with hosted("kernels.py", "dies_of_forty_rows") as session:
+        trial, other = tried(session, case(3)), Trial(session.kernel, case(40))
         assert "again" not in session.ask(other, again)
         assert session.dead
         assert session.ask(trial, again)["again"].result is not None
@@ -239,10 +239,10 @@ def test_asking_about_a_case_that_kills_says_nothing_and_the_next_question_is_an
 
 
 def test_asking_while_a_batch_on_the_way_dies_keeps_its_death_for_who_collects_it() -> None:
-    with hosted("kernels.py", "dies_of_seven_rows") as session:
+    with hosted("kernels.py", "dies_of_forty_rows") as session:
         trial = trials(session, 3)
         session.submit(trial)
-        session.submit(trials(session, 7), ())
+        session.submit(trials(session, 40), ())
         session.collect()
         assert session.ask(trial[0], again)["again"].result is not None
         batch = session.collect()
