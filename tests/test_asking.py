@@ -163,9 +163,9 @@ def test_a_slow_kernel_is_asked_for_a_while_which_leaves_time_to_think(monkeypat
     clock = Clock()
     monkeypatch.setattr(probes.time, "monotonic", clock.monotonic)
     failing = [(one, flipped(one)) for one in (case(3), case(4))]
-    sentences = diagnose(failing, seconds=0.5, ask=clock.ask)
+    sentences = diagnose(failing, seconds=0.25, ask=clock.ask)
     assert clock.asked == 1
     assert sentences[0].startswith("matches: kernel flipped (true convolution) on 3 of 3 ")
     clock.asked = 0
-    diagnose(failing, seconds=3.5, ask=clock.ask)
+    diagnose(failing, seconds=1.75, ask=clock.ask)
     assert clock.asked == 4

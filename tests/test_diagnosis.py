@@ -261,7 +261,7 @@ def test_dilation_by_zeros_is_named() -> None:
 
 def test_operands_cut_to_integers_are_named_from_real_numbers_alone() -> None:
     failing = [(case, right(case, np.trunc(x.astype(float)), w.astype(float))) for case in REAL for x, w in [case.values()]]
-    assert diagnose(failing, seconds=60.0) == ("matches: x cut to integers on 5 of 5 failing cases",)
+    assert diagnose(failing, seconds=60.0)[0] == "matches: x cut to integers on 5 of 5 failing cases"
     cut = [(case, np.trunc(right(case, x.astype(float), w.astype(float)))) for case in REAL for x, w in [case.values()]]
     assert diagnose(cut, seconds=60.0)[0] == "matches: results cut to integers on 5 of 5 failing cases"
 

@@ -23,7 +23,7 @@ _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "sequence", 
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
 _ASKED = 4  # failing cases, in the other layout
 _ENOUGH = 4  # failing cases to diagnose from
-_CALLED_SECONDS = 4.0  # for calls on failing cases
+_CALLED_SECONDS = 10.0  # for calls on failing cases
 _CALLS, _CALLS_SECONDS = 400, 1.5
 
 

@@ -49,7 +49,7 @@ def diagnose(
     Parameters
     ----------
     failures : cases on which the kernel is wrong, each with the kernel's output (float64, NHWC)
-    seconds : processor time to spend, and time to spend on asking; where others are at work on this processor, some times as long goes by
+    seconds : processor time to spend, and half of the time to spend on asking; where others are at work on this processor, more goes by
     without : name of a mutant that is not to be tried (to test the diagnosis on that mutant)
     ask : returns the kernel's output (float64, NHWC) on another case, None where it has none; with it, few failures become
         more, faults that explain them equally well are told apart, and what explains only some of them has to foretell others
@@ -65,7 +65,7 @@ def diagnose(
     def is_over() -> bool:
         return time.thread_time() > worked or time.monotonic() - interview.spent > waited
 
-    interview = Interview(ask, is_over, seconds, axes)
+    interview = Interview(ask, is_over, 2.0 * seconds, axes)
     everything = [evidence_of(case, actual, axes) for case, actual in failures]
     evidence = [item for item in everything if item.case.stage != "rounding"] or list(everything)  # where sums are exact, they say more
     evidence += interview.more_failures(evidence, _ENOUGH + 2 - sum(item.is_telling for item in evidence))
