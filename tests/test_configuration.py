@@ -41,6 +41,10 @@ layout = "nchw"
 accuracy = "normwise"
 properties = ["shape", "dtype"]
 timeout = 1.5
+large-time = 5
+known = "known"
+write-known = "met"
+sandbox = false
 memory-limit = 512
 """
 
@@ -69,6 +73,7 @@ def test_every_option_of_check_can_be_configured(tmp_path: Path, chosen: Any) ->
         "corpus": "kept", "data_format": "NCHW", "accuracy": "normwise", "properties": ("shape", "dtype"), "timeout": 1.5,
         "memory_limit": 512, "domain": "strides=equal kernel=equal,odd batch=1 channels=8n", "degenerate": False,
         "refuses": ("ValueError",), "without": ("threads",), "python": "bin/python",
+        "large_time": 5.0, "sandbox": False, "known": "known", "write_known": "met",
     }  # fmt: skip
     assert files == {"html": "out/report.html", "junit": "junit.xml", "json": "report.json"}
     options = {option.opts[0].lstrip("-") for option in check.params if isinstance(option, click.Option)}
