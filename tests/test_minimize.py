@@ -199,3 +199,17 @@ def test_a_case_shrinks_inside_the_domain(domain: str, line: str, fails: Callabl
     assert minimal.complete
     assert str(minimal.case.problem) == smallest
     assert set(minimal.boundaries) >= set(boundaries)
+
+
+def test_a_large_case_comes_to_the_boundary_in_few_probes() -> None:
+    probes: list[Case] = []
+
+    def fails(case: Case) -> bool:
+        probes.append(case)
+        return case.problem.macs > 4_000_000 and case.problem.height >= 97
+
+    minimal = minimize(Case.parse("x=4x640x512x4 w=3x3x4x8 values=small_integers"), fails, 60.0, values=False)
+    large = [case for case in probes if case.problem.macs > 8_000_000]
+    assert minimal.case.problem.macs <= 5_000_000
+    assert minimal.case.problem.height >= 97
+    assert len(large) < 60

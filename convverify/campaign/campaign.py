@@ -24,6 +24,7 @@ from convverify.campaign.options import DEFAULT_BUDGET, Options
 from convverify.campaign.plainly import CASES, suits
 from convverify.campaign.probing import BATCH, in_batches
 from convverify.campaign.referring import ReferenceLost, References
+from convverify.campaign.resources import Watch
 from convverify.campaign.session import AGAIN, Batch, Session
 from convverify.campaign.statistics import Statistics
 from convverify.generation import corpus
@@ -141,6 +142,7 @@ class Campaign:
         self._pace = 0.0  # multiply-adds a second
         self._large_seconds = 0.0
         self._first_are_done = False
+        self._watch, self._gathers = Watch(), False
         self._due, self._done = 0, 0  # multiply-adds of a suite's problems, and of what has been judged
 
     def run(self) -> None:
@@ -400,8 +402,15 @@ class Campaign:
         if batch.death is not None:
             self._died(batch, batch.death)
         self._ask_references()
+        self._look_at_what_is_kept()
         self._tell()
         self._stop_if_refuted()
+
+    def _look_at_what_is_kept(self) -> None:
+        """Tell, once, of what the kernel's process gathers from call to call."""
+        if not self._gathers and (kept := self._watch.look(getattr(self.session.host, "pid", 0), self.statistics.cases)):
+            self._gathers = True
+            self.emit(Warned(kept))
 
     def _take_back(self, batch: Batch) -> None:
         """Let what the host did not come to wait for its next life: behind the case that it died of."""

@@ -22,6 +22,7 @@ _VALUES = ("exact_on_integers", "special_values", "memory_layout", "matches_refe
 _REMEMBERING = ("repeatable", "current_operands", "order_of_calls", "sequence", "one_array", "threads")
 _DIAGNOSED, _DIAGNOSED_MACS, _DIAGNOSED_EXTENT = 12, 100_000, 400
 _ASKED = 4  # failing cases, in the other layout
+_LARGE, _LARGE_TIME = 1 << 20, 3.0  # multiply-adds of a case that takes so many times longer to shrink
 _ENOUGH = 4  # failing cases to diagnose from
 _CALLED_SECONDS = 10.0  # for calls on failing cases
 _CALLS, _CALLS_SECONDS = 400, 1.5
@@ -213,6 +214,8 @@ class Confirmation:
             return None if refused else False
 
         kernel = self.prober.session.kernel
+        if what.case.problem.macs > _LARGE:
+            seconds *= _LARGE_TIME
         return minimize(
             what.case, fails, min(seconds, 2.5) if what.died else seconds, values=what.property in _VALUES and not what.history,
             domain=kernel.domain if is_degenerate(what.case.problem) else kernel.domain.ordinary,

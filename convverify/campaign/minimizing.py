@@ -21,6 +21,7 @@ from convverify.problems.problem import Problem, is_degenerate
 Fails: TypeAlias = Callable[[Case], bool | None]
 EXTENTS = ("batch", "height", "width", "in_channels", "kernel_height", "kernel_width", "out_channels")
 _EVERYTHING = Domain()
+_LARGE = 1 << 20  # multiply-adds from which on a probe takes long
 _NEXT = 256  # values below an extent among which the next one of the domain is looked for
 _MOST_ELEMENTS = 1 << 13  # beyond, a line of elements says less than a seed does
 
@@ -121,12 +122,29 @@ def _weight(p: Problem) -> int:
 
 
 def _shrink_problem(case: Case, search: _Search) -> Case:
+    if case.problem.macs >= _LARGE:
+        case = _to_boundary(case, search)
     progress = True
     while progress and search.budget.left():
         progress = False
         for candidates in (_leaps, _plainer, _whole_features, _extents, _joint):
             while (smaller := search.smaller(case, candidates(case))) is not None:
                 case, progress = smaller, True
+    return case
+
+
+def _to_boundary(case: Case, search: _Search) -> Case:
+    """Halve the distance to where the fault ends, extent by extent, the largest first: a probe of a large case takes long."""
+    for name in sorted(EXTENTS, key=lambda name: -int(getattr(case.problem, name))):
+        unit = case.problem.groups if name.endswith("channels") else 1
+        passes, fails = 0, getattr(case.problem, name) // unit
+        while fails - passes > 1 and search.budget.left():
+            tried = (passes + fails) // 2 if passes else 1
+            smaller = search.smaller(case, _legal(case, **{name: tried * unit}))
+            if smaller is None:
+                passes = tried
+            else:
+                case, fails = smaller, getattr(smaller.problem, name) // unit
     return case
 
 

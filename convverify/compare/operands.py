@@ -79,7 +79,7 @@ class Operands:
             error = np.abs(values - sums)
             if self._is_exact and kernel.accuracy == "elementwise":
                 return int((error != 0.0).sum())
-            bound = elementwise_bound(self.problem, magnitude, x, w)
+            bound = elementwise_bound(self.problem, magnitude, x, w, self.problem.terms)
             if kernel.accuracy == "normwise" and not (error <= bound).all():
                 whole = normwise_bound(self.problem, self.x.astype(np.float64), self.w.astype(np.float64))
                 bound = np.broadcast_to(whole, self.problem.output_shape)[spots]

@@ -6,8 +6,10 @@ problems meets on either axis alone, and on both at once.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,37 +25,41 @@ _USUAL, _EQUAL, _ANY, _ALONE = 12, 4, 3, 2  # shares of the table's pairs, of sq
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs to draw from, each as likely as another, the smallest first; or a strategy in their place."""
+    """Pairs to draw from, the simplest first, each with its weight and those of all before it added up; or a strategy in their place."""
 
     listed: tuple[Pair, ...] = ()
+    ends: tuple[int, ...] = ()
     strategy: st.SearchStrategy[Any] | None = None
 
     @functools.cached_property
     def _places(self) -> st.SearchStrategy[int]:
-        return st.integers(0, len(self.listed) - 1)
+        return st.integers(0, self.ends[-1] - 1)
 
     def draw(self, draw: Any) -> Pair:
         """Draw a pair; it shrinks towards the smallest."""
-        pair: Pair = draw(self.strategy) if self.strategy is not None else self.listed[draw(self._places)]
-        return pair
+        if self.strategy is not None:
+            pair: Pair = draw(self.strategy)
+            return pair
+        return self.listed[bisect.bisect_right(self.ends, draw(self._places))]
 
 
 @functools.cache
 def pairs_of(tuples: Tuples, table: Sequence[Pair], most: int = 0) -> Pairs:
     """Return the pairs of a domain: the table's as far as the domain has them, and others in the place of those that it has not; those of
     its list where it has one.  With `most`, all pairs of numbers up to it are among them, with the shares that are told above."""
-    found = {pair: tuples.pick(pair) for pair in itertools.chain(table, itertools.product(range(1, most + 1), repeat=2))}
-    chosen: list[Pair] = []
     numbers, unit = range(1, most + 1), max(1, most**2 // _ANY)
+    weights: Counter[Pair] = Counter()
     for pairs, share in (
         (table, _USUAL), ([(n, n) for n in numbers], _EQUAL), (list(itertools.product(numbers, repeat=2)), _ANY),
         ([pair for n in numbers for pair in ((n, 1), (1, n))], _ALONE),
     ):  # fmt: skip
         for pair in pairs if not tuples.listed else ():
-            if (inside := found[pair]) is not None:
-                chosen += [(inside[0], inside[1])] * (max(1, share * unit // len(pairs)) if most else 1)
-    kept = chosen or [(pair[0], pair[1]) for pair in tuples.listed]
-    return Pairs(tuple(sorted(kept, key=lambda pair: (pair[0] * pair[1], pair))))
+            if (inside := pair if tuples.is_any else tuples.pick(pair)) is not None:
+                weights[inside[0], inside[1]] += max(1, share * unit // len(pairs)) if most else 1
+    if not weights:
+        weights.update((pair[0], pair[1]) for pair in tuples.listed)
+    listed = tuple(sorted(weights, key=lambda pair: (pair[0] * pair[1], pair)))
+    return Pairs(listed, tuple(itertools.accumulate(weights[pair] for pair in listed)))
 
 
 def near_in(tuples: Tuples, pair: Pair) -> Pair | None:
@@ -63,10 +69,12 @@ def near_in(tuples: Tuples, pair: Pair) -> Pair | None:
 
 
 def weighted(*choices: tuple[int, Sequence[int]]) -> st.SearchStrategy[int]:
-    """Return a strategy that draws from several sequences of numbers, by their weights; it shrinks towards the first number of the
-    first one."""
-    numbers: list[int] = []
+    """Return a strategy that draws from several sequences of numbers, by their weights; it shrinks towards the least."""
+    weights: Counter[int] = Counter()
     longest = max(len(sequence) for _, sequence in choices)
     for weight, sequence in choices:
-        numbers += [number for number in sequence for _ in range(max(1, weight * longest // len(sequence)))]
-    return st.sampled_from(numbers)
+        for number in sequence:
+            weights[number] += max(1, weight * longest // len(sequence))
+    numbers = sorted(weights)
+    ends = list(itertools.accumulate(weights[number] for number in numbers))
+    return st.integers(0, ends[-1] - 1).map(lambda place: numbers[bisect.bisect_right(ends, place)])

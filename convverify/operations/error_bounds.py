@@ -36,14 +36,15 @@ def ulp_of(values: Any, dtype: str) -> Floats:
     return ulp
 
 
-def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats) -> Floats:
+def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats, products: float | None = None) -> Floats:
     """Return the largest error that a correct direct summation in the problem's dtype can make, for each output element.
 
     Parameters
     ----------
     problem : Problem
     magnitude : float64 array of the output's shape, |x| * |w| (the convolution of the absolute values)
-    x, w : float64 arrays, the absolute values of the operands
+    x, w : float64 arrays, the absolute values of the operands, or of those of their elements that met
+    products : how many products of each output are counted (default: those that are not zero, which takes the whole of x and w)
 
     Returns
     -------
@@ -62,7 +63,8 @@ def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats)
     one, may be flushed, which loses it times the other operand, n times.
     """
     form = FORMATS[problem.dtype]
-    relative = _relative(_products(problem, x, w), form.unit_roundoff)
+    counted = _products(problem, x, w) if products is None else products
+    relative = _relative(counted, form.unit_roundoff)
     flushed = _flushed(x, w, form.smallest_normal) + _flushed(w, x, form.smallest_normal)
     lost = 2 * problem.terms + 1 + problem.terms * flushed
     with np.errstate(all="ignore"):
