@@ -17,7 +17,7 @@ def pytest_file(answers: Sequence[Answer], depth: int) -> str:
     tests = "".join(
         f"""
 
-@convverify.kernel_test(f"{{ROOT}}/{answer.target}", max_examples=300{_options(answer)})
+@convverify.kernel_test(f"{{ROOT}}/{answer.target}", max_examples=300, max_time=300{_options(answer)})
 def {name}():
     \"""What else must hold of it can stand here: this runs after each property.\"""
 """
