@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import shlex
@@ -352,7 +353,12 @@ def test_an_interrupted_run_shows_the_counterexample_that_it_had(tmp_path: Path)
 
 def processes_of(process: subprocess.Popen[str], word: str) -> list[psutil.Process]:
     """The processes that a run has started, of those that have a word in their command line."""
-    return [child for child in psutil.Process(process.pid).children(recursive=True) if word in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error, FileNotFoundError):  # it has ended meanwhile
+            if word in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 @pytest.mark.parametrize(
