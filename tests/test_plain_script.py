@@ -210,9 +210,10 @@ def test_a_script_ends_with_the_judge(tmp_path: Path) -> None:
     judge.kill()
     judge.wait()
     daemon = int(output.read_text())
-    while lives(daemon) and time.monotonic() < end:
+    while (lives(daemon) or (tmp_path / "endless.py").exists()) and time.monotonic() < end:
         time.sleep(0.05)
     assert not lives(daemon)
+    assert not (tmp_path / "endless.py").exists()
 
 
 def test_check_refutes_a_kernel_that_is_wrong_in_scripts_alone(here: Path) -> None:

@@ -32,6 +32,7 @@ def run(python: str, script: Path, output: Path, seconds: float, environment: Ma
         "judge": os.getpid() if is_restricted else 0,
         "line": f"{shlex.quote(python)} {shlex.quote(str(script))}; exit $?\n",
         "output": str(output),
+        "script": str(script),
     }
     folder = Path(__file__).parent
     code = (
@@ -62,7 +63,10 @@ def run(python: str, script: Path, output: Path, seconds: float, environment: Ma
 
 
 def main(said: dict[str, Any]) -> None:
-    """Run a shell that is told a line as at a prompt, and print its exit status: {"judge" (0: without restrictions), "line", "output"}."""
+    """Run a shell that is told a line as at a prompt, and print its exit status.
+
+    `said` is {"judge": its process, 0 for no restrictions, "line", "output": a file, "script": what is removed if the judge is gone}.
+    """
     if os.fork():
         os._exit(0)
     limits.adopt_orphans()
@@ -83,6 +87,9 @@ def main(said: dict[str, Any]) -> None:
     limits.kill_descendants()
     if status is not None:
         print(status, flush=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(said["script"])  # which the judge, if it was killed, can do no more
     os._exit(0)
 
 
