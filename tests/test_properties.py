@@ -309,7 +309,7 @@ def test_a_judgement_calls_nothing_and_is_the_same_each_time() -> None:
         calls.append(x.shape)
         return right(x, w) + (len(calls) == 2)
 
-    trial = trial_of(counts, PLAIN)
+    trial = trial_of(counts, PLAIN.replace("seed=8", "seed=520"))  # of which threads do not make the first calls
     before = len(calls)
     first = judge(trial)
     assert judge(trial)[0] == first[0]
