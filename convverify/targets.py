@@ -139,7 +139,7 @@ def find_kernel(target: str, *, data_format: str | None = None, accuracy: str | 
     """
     located = locate(target)
     try:
-        function = loading.load(located.place.place, located.place.attribute)
+        function = loading.load_kernel(located.place.place, located.place.attribute)
     except loading.LoadError as error:
         raise TargetError(str(error)) from None
     try:

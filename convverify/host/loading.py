@@ -27,8 +27,19 @@ class StillLoading(BaseException):
     """A file that is being loaded verifies a kernel itself, at its top level; this ends the loading there."""
 
 
+def load_kernel(place: str, attribute: str) -> Callable[..., Any]:
+    """Return the kernel `attribute` (dotted) of a module, or of a file that ends in .py.
+
+    Raises LoadError, in one sentence.
+    """
+    function = load(place, attribute)
+    if told := _no_kernel(function, attribute.rpartition(".")[2]):
+        raise LoadError(f"{place}:{attribute} is {told}")
+    return function
+
+
 def load(place: str, attribute: str) -> Callable[..., Any]:
-    """Return the function `attribute` (dotted) of a module, or of a file that ends in .py.
+    """Return what can be called under `attribute` (dotted) in a module, or in a file that ends in .py.
 
     Raises LoadError, in one sentence.
     """
@@ -42,8 +53,6 @@ def load(place: str, attribute: str) -> Callable[..., Any]:
         found = getattr(found, part)
     if not callable(found):
         raise LoadError(f"{place}:{attribute} is not callable: it is of type {type(found).__name__}")
-    if told := _no_kernel(found, attribute.rpartition(".")[2]):
-        raise LoadError(f"{place}:{attribute} is {told}")
     function: Callable[..., Any] = found
     return function
 

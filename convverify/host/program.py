@@ -19,7 +19,7 @@ from typing import Any
 
 from . import limits
 from .calls import Runner
-from .loading import LoadError, describe, load
+from .loading import LoadError, describe, load, load_kernel
 from .mapping import IDLE, TO_HOST, TO_JUDGE, Mapping
 
 _LOOK = 0.5  # seconds after which one looks whether the judge is still there
@@ -41,7 +41,7 @@ def main(text: str) -> None:
     threads = _threads()
     limits.restrict(said["judge"])  # before the user's module runs
     try:
-        function = load(said["place"], said["attribute"])
+        function = load_kernel(said["place"], said["attribute"])
         if said["prepare"]:
             load(*said["prepare"])()
         convert = load(*said["convert"]) if said["convert"] else None
