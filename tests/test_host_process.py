@@ -100,7 +100,11 @@ def test_a_host_says_what_its_kernel_looks_like(folder: Path) -> None:
     ("code", "told"),
     [
         ("1 / 0", "file 'kernels.py' failed to import: ZeroDivisionError: division by zero"),
-        ("import absent_module", "file 'kernels.py' failed to import: ModuleNotFoundError: No module named 'absent_module'"),
+        (
+            "import absent_module",
+            "file 'kernels.py' failed to import: ModuleNotFoundError: No module named 'absent_module'; "
+            "--python FILE names an interpreter that has it",
+        ),
         ("import os; os._exit(7)", "the process exited with status 7 while loading kernels.py:conv2d"),
         ("import os; os.abort()", "the process was ended by SIGABRT (Fatal Python error: Aborted) while loading kernels.py:conv2d"),
         ("raise SystemExit(2)", "file 'kernels.py' failed to import: SystemExit: 2"),
