@@ -248,7 +248,11 @@ def test_what_cannot_be_had_is_an_error_in_one_sentence(monkeypatch: pytest.Monk
     with pytest.raises(TypeError, match="target 'os:getpid': kernel os:getpid must take two operands"):
         compared("os:getpid")
     there = contenders.locate
-    monkeypatch.setattr(contenders, "locate", lambda name: Located(name, Place("not_there", "f")) if name == "tensorflow" else there(name))
+    monkeypatch.setattr(
+        contenders,
+        "locate",
+        lambda name, **options: Located(name, Place("not_there", "f")) if name == "tensorflow" else there(name, **options),
+    )
     with pytest.raises(ReferenceUnavailable, match="tensorflow is not available: there is no module 'not_there'"):
         compared("matmul", against="tensorflow")
 

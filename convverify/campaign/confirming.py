@@ -13,7 +13,7 @@ from convverify.campaign.options import Options
 from convverify.campaign.probing import Probe, Prober
 from convverify.campaign.report import Counterexample
 from convverify.campaign.session import Session
-from convverify.generation.companions import companion
+from convverify.generation.companions import companion, walk
 from convverify.host.process import HUNG, CannotLoad
 from convverify.operands.case import Case
 from convverify.problems.problem import Problem, is_degenerate
@@ -123,13 +123,14 @@ class Confirmation:
         one_call = ("completes", "shape", "dtype", "exact_on_integers")
         if what.property == "completes":
             yield replace(what, tried=("completes",))
-        elif what.property not in ("order_of_calls", "threads"):
+        elif what.property not in ("order_of_calls", "sequence", "threads"):
             yield what
             yield what
             return
         kernel = self.prober.session.kernel
-        for salt in (0, 1):
-            yield replace(what, case=companion(what.case, kernel, salt), tried=one_call, any_of=True)
+        others = walk(what.case, kernel) if what.property == "sequence" else [companion(what.case, kernel, salt) for salt in (0, 1)]
+        for other in dict.fromkeys(others):
+            yield replace(what, case=other, tried=one_call, any_of=True)
         if what.property == "completes":  # the call died among those that a property makes
             for name in ("fresh_output", *_REMEMBERING):
                 yield replace(what, property=name, tried=(name,), any_of=True)

@@ -30,7 +30,7 @@ from convverify.problems.reading import brief, read_text
 from convverify.problems.size import too_large
 
 _RESULTS = ("exact_on_integers", "within_error_bound", "special_values", "matches_reference", "shape")
-_SERIES = ("repeatable", "current_operands", "order_of_calls", "threads", "plain_script")  # which call on other cases, too
+_SERIES = ("repeatable", "current_operands", "order_of_calls", "sequence", "threads", "plain_script")  # which call on other cases, too
 _EXTENTS = ("batch", "height", "width", "in_channels", "kernel_height", "kernel_width", "out_channels", "groups")
 _HEAD = "# Faults of convolutions that are known: written by convverify check --write-known, read by --known (docs/known.md).\n"
 _KEYS = {"target": str, "property": str, "says": str, "cause": str, "cases": list}
