@@ -6,6 +6,7 @@ What is dear costs DEAR seconds of a processor at the least, whatever the machin
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,12 @@ from convverify.compare.options import CompareOptions
 from convverify.registry import Entry
 
 PROBLEM = "x=2x9x9x2 w=3x3x2x4"
+EVERY = 1 if os.environ.get("CONVVERIFY_CHEATS") == "all" else 3  # of each kind
 KINDS: dict[str, list[Entry]] = {}
 for _entry in cheats:
     if COMPARE in _entry.traits["at"]:
         KINDS.setdefault(_entry.traits["kind"], []).append(_entry)
+KINDS = {kind: entries[::EVERY] for kind, entries in KINDS.items()}
 JUDGED = sorted(set(KINDS) - {"attacks", "messages"})  # those attack the judge, which they know by its command line
 
 
