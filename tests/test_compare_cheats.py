@@ -23,7 +23,7 @@ from convverify.compare.options import CompareOptions
 from convverify.registry import Entry
 
 PROBLEM = "x=2x9x9x2 w=3x3x2x4"
-EVERY = 1 if os.environ.get("CONVVERIFY_CHEATS") == "all" else 3  # of each kind
+EVERY = 1 if os.environ.get("CONVVERIFY_CHEATS") == "all" else 5  # of each kind
 KINDS: dict[str, list[Entry]] = {}
 for _entry in cheats:
     if COMPARE in _entry.traits["at"]:

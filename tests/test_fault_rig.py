@@ -27,7 +27,7 @@ import psutil
 import pytest
 from command_line import COMMAND, surroundings
 
-FAULTS = int(os.environ.get("CONVVERIFY_FAULTS", "8"))
+FAULTS = int(os.environ.get("CONVVERIFY_FAULTS", "5"))
 PATIENCE = 300.0  # seconds until a run that does not end is given up: a safeguard, not a measure
 KERNELS = """
 import time
