@@ -128,9 +128,8 @@ class _Script:
                 return None, status, words
 
     def _environment(self, folder: str) -> dict[str, str]:
-        environment = {name: value for name, value in without_secrets(os.environ).items() if not name.startswith(_OURS)} | {
-            "TMPDIR": folder
-        }
+        environment = {name: value for name, value in without_secrets(os.environ).items() if not name.startswith(_OURS)}
+        environment["TMPDIR"] = folder
         if self.python == sys.executable and (added := _added_to_path()):
             environment["PYTHONPATH"] = os.pathsep.join(added)
         return environment

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import limits
+from . import boot, limits
 
 _START = "import sys; exec(sys.stdin.readline())"
 _LOOK = 0.01  # seconds after which one looks whether the shell has ended
@@ -34,13 +34,7 @@ def run(python: str, script: Path, output: Path, seconds: float, environment: Ma
         "output": str(output),
         "script": str(script),
     }
-    folder = Path(__file__).parent
-    code = (
-        "from importlib.util import module_from_spec as m, spec_from_file_location as s; "
-        f"package = s('_kernel_host', {str(folder / '__init__.py')!r}, submodule_search_locations=[{str(folder)!r}]); "
-        "sys.modules['_kernel_host'] = m(package); "
-        f"from _kernel_host.launching import main; main({said!r})\n"
-    )
+    program = f"{boot.package()}from {boot.NAME}.launching import main\nmain({said!r})"
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _START], env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, start_new_session=True,
@@ -49,7 +43,7 @@ def run(python: str, script: Path, output: Path, seconds: float, environment: Ma
     assert process.stdout is not None
     try:
         with contextlib.suppress(OSError):
-            process.stdin.write(code.encode())
+            process.stdin.write(f"exec({program!r})\n".encode())
             process.stdin.flush()
         ready = select.select([process.stdout], [], [], seconds)[0]
         told = process.stdout.readline().strip() if ready else b""
@@ -70,12 +64,9 @@ def main(said: dict[str, Any]) -> None:
     if os.fork():
         os._exit(0)
     limits.adopt_orphans()
-    limits.drop_tracing()
-    limits.keep_signals_inside()  # which leaves no trace; where the system allows it to whoever may gain privileges
-    if said["judge"]:
-        limits.restrict(said["judge"])
+    _keep_away_from(said["judge"])
     with open(said["output"], "wb") as output:
-        prepare = functools.partial(_alone, bool(said["judge"]))
+        prepare = functools.partial(_keep_away_from, os.getpid() if said["judge"] else 0)
         shell = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True, preexec_fn=prepare)
     assert shell.stdin is not None
     with contextlib.suppress(OSError):
@@ -93,7 +84,10 @@ def main(said: dict[str, Any]) -> None:
     os._exit(0)
 
 
-def _alone(is_restricted: bool) -> None:
-    limits.keep_signals_inside()
-    if is_restricted:
-        limits.restrict(os.getppid())
+def _keep_away_from(process: int) -> None:
+    """Give up what would reach a process, and those above it; 0 for what leaves no trace, where the system allows that."""
+    if process:
+        limits.restrict(process)
+    else:
+        limits.drop_tracing()
+        limits.keep_signals_inside()
