@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -99,14 +100,15 @@ _complete_target = _complete("kernels", "references", "mutants", "unusual", "che
 _SANDBOX = click.option(
     "--sandbox", is_flag=True, help="Give the kernel no network, no process to see, and nothing to write to but temporary files."
 )
+
+
+def _names_option(flag: str, help_: str, **more: Any) -> Callable[[Any], Any]:
+    """Return an option that takes names: given several times, or once with commas."""
+    return click.option(flag, multiple=True, callback=_names, metavar="NAMES", help=help_, **more)
+
+
 _SHARED = [
-    click.option(
-        "--refuses",
-        multiple=True,
-        callback=_names,
-        metavar="NAMES",
-        help='Exceptions by which the kernel says "not supported" (ValueError, ...).',
-    ),
+    _names_option("--refuses", 'Exceptions by which the kernel says "not supported" (ValueError, ...).'),
     click.option("--python", metavar="FILE", help="Run the kernel with this Python interpreter, which needs only NumPy."),
     click.option(
         "--layout",
@@ -119,22 +121,8 @@ _SHARED = [
         type=click.Choice(["elementwise", "normwise"]),
         help="Bound that the kernel's algorithm can meet (normwise: FFT, Winograd).",
     ),
-    click.option(
-        "--properties",
-        multiple=True,
-        callback=_names,
-        shell_complete=_complete("properties"),
-        metavar="NAMES",
-        help="Judge only these properties.",
-    ),
-    click.option(
-        "--without",
-        multiple=True,
-        callback=_names,
-        shell_complete=_complete("properties"),
-        metavar="NAMES",
-        help="Leave these properties out; the verdict says so.",
-    ),
+    _names_option("--properties", "Judge only these properties.", shell_complete=_complete("properties")),
+    _names_option("--without", "Leave these properties out; the verdict says so.", shell_complete=_complete("properties")),
     click.option("--timeout", type=Real(), default=3.0, show_default=True, help="Seconds that one call may take."),
     _SANDBOX,
     click.option(
