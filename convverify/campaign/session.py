@@ -91,7 +91,7 @@ class Session:
             except NoRoom:
                 too_large.append(trial)
         script = json.dumps({"cases": [trial.plan.to_json() for trial in fitting]}).encode()
-        self._waiting.append(Batch(self.host.submit(script), fitting, too_large=too_large))
+        self._waiting.append(Batch(self.host.submit(script, arena.used), fitting, too_large=too_large))
 
     def is_done(self) -> bool:
         """Return whether `collect` need not wait."""
@@ -155,7 +155,7 @@ class Session:
             add(plan)
         except NoRoom:
             return {}
-        number = self.host.submit(json.dumps({"cases": [plan.to_json()]}).encode())
+        number = self.host.submit(json.dumps({"cases": [plan.to_json()]}).encode(), arena.used)
         limit = patience(self.timeout, str(trial.case), self.warm_up)
         reply = self.host.collect(number, lambda case, step: limit)
         self.calls += 1

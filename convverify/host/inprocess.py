@@ -45,7 +45,7 @@ class LocalHost:
         """The slot that the next batch goes into."""
         return (self._submitted + 1) % 2
 
-    def submit(self, script: bytes) -> int:
+    def submit(self, script: bytes, laid_out: float = 0.0) -> int:
         """Carry out a batch, and return its number."""
         self._submitted += 1
         self.mapping.write_script(self._submitted % 2, script)

@@ -119,7 +119,7 @@ class Host:
         self._exit: int | None = None
         self._loaded = False
         self._failure = ""
-        self._used = False
+        self._used = self._overgrown = False  # whether it was asked for anything; whether it grew while the next batch was laid out
         self._begun = 0.0
         self._laid_out = 0
         self._weighed = 0.0
@@ -155,6 +155,7 @@ class Host:
         assert self._process.stdout is not None
         self._tail = _Tail(self._process.stdout)
         self._child, self._exit, self._loaded, self._failure, self._used = 0, None, False, "", False
+        self._take_stock()
         self._child_here = 0
         self._begun = time.monotonic()
         self.mapping.set_word(TO_JUDGE, self._submitted)
@@ -195,10 +196,21 @@ class Host:
                     self._pump(0.1)
             if not self._is_gone() and (self._exit is not None or not self._child):
                 self._settle()
+                self._take_stock()
                 self._fork()
                 return
         self._end()
         self.ready(float("inf"))
+
+    def _take_stock(self) -> None:
+        """Count what the shared memory has grown by so far as nobody's: who calls the kernel has not begun.
+
+        What the last one has filled beyond its limit is given back, so that it shows if this one fills it, too.
+        """
+        if self._overgrown or self.grown() > self.memory_limit:
+            for slot in (0, 1):
+                self.mapping.release(*self.mapping.arena(slot))
+        self._overgrown, self._laid_out = False, os.fstat(self._descriptor).st_blocks * 512
 
     def _fork(self) -> None:
         self._child, self._exit = 0, None
@@ -244,9 +256,13 @@ class Host:
         """Whether all that was submitted is done."""
         return self.mapping.word(TO_JUDGE) == self._submitted
 
-    def submit(self, script: bytes) -> int:
-        """Hand over the script of the batch in `next_slot`; return its number.  At most two may wait to be collected."""
+    def submit(self, script: bytes, laid_out: float = float("inf")) -> int:
+        """Hand over the script of the batch in `next_slot`; return its number.  At most two may wait to be collected.
+
+        `laid_out` is how many bytes of shared memory have been prepared for it: what came besides is who calls the kernel's.
+        """
         self._used = True
+        self._overgrown = self._overgrown or self.grown() - laid_out / 2**20 > self.memory_limit
         self._laid_out = os.fstat(self._descriptor).st_blocks * 512
         self._submitted = (self._submitted + 1) % _WORD
         self.mapping.write_script(self._submitted % 2, script)
@@ -265,14 +281,15 @@ class Host:
         mapping, seen, since, starved = self.mapping, None, time.monotonic(), starved_seconds(self.root)
         death: Death | None = None
         while True:
+            is_done = self.is_done(number)
             if self._takes_too_much():
                 death = Death(MEMORY, self.memory_limit)
                 break
-            if self.is_done(number):
+            if is_done:
                 break
             mapping.wait(TO_JUDGE, mapping.word(TO_JUDGE), _POLL)
             if self.is_done(number):
-                break
+                continue
             if (ended := self.ended()) is not None:
                 death = None if self.is_done(number) else ended
                 break
@@ -306,7 +323,12 @@ class Host:
         return _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
 
     def _takes_too_much(self) -> bool:
-        """Return whether who calls the kernel takes more than its limit beyond what the judge has laid out; weighed ten times a second."""
+        """Return whether who calls the kernel takes more than its limit beyond what the judge has laid out.
+
+        Shared memory is looked at each time, processes ten times a second.
+        """
+        if self._overgrown or self.grown() > self.memory_limit:
+            return True
         now = time.monotonic()
         if now - self._weighed < 0.1 or not self.pid:
             return False
