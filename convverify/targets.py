@@ -17,6 +17,7 @@ from typing import Any
 from convverify.campaign.options import Options
 from convverify.cheats import cheats
 from convverify.host import boot, loading
+from convverify.host.early import place_of
 from convverify.host.process import Place
 from convverify.judging.kernel import Kernel, make_kernel
 from convverify.kernels import kernels
@@ -27,7 +28,7 @@ from convverify.registry import Entry, Registry
 from convverify.unusual import unusual
 
 _WHOLE = "degenerate=yes"  # what ships is right on problems of every kind, or is refuted where it is not
-SHIPPED: tuple[Registry, ...] = (kernels, references, mutants, unusual, cheats)
+SHIPPED: tuple[Registry, ...] = (references, kernels, mutants, unusual, cheats)
 
 
 class TargetError(ValueError):
@@ -63,15 +64,13 @@ def locate(target: str, *, sandbox: bool = False) -> Located:
 
 def _locate(target: str) -> Located:
     if ":" in target:
-        place, _, attribute = target.rpartition(":")
-        place = place.rstrip(":")  # as pytest writes it: file.py::function
-        if not place or not attribute:
+        if (named := place_of(target)) is None:
             raise TargetError(f"target {target!r} must be module:function or file.py:function{_functions_in(target.rstrip(':'))}")
-        return Located(target, Place(place, attribute))
+        return Located(target, Place(*named))
     for registry in SHIPPED:
         if target in registry:
             entry = registry[target]
-            _require_packages(target)
+            _require_packages(entry)
             load = entry.traits.get("load")
             prepare = (load.__module__, load.__qualname__) if load else None
             traits = entry.traits
@@ -164,11 +163,8 @@ def resolve(options: Options) -> tuple[Located | Kernel, tuple[Located, ...]]:
         raise TargetError(f"reference: {error}") from None
 
 
-def _require_packages(target: str) -> None:
+def _require_packages(entry: Entry) -> None:
     """Raise TargetError where a shipped target needs an optional package that is not installed; import nothing."""
-    for registry in SHIPPED:
-        if target in registry:
-            traits = registry[target].traits
-            for package in traits.get("packages", ()):
-                if importlib.util.find_spec(package) is None:
-                    raise TargetError(f"{target!r} is not available: {missing(package, traits['extra'])}")
+    for package in entry.traits.get("packages", ()):
+        if importlib.util.find_spec(package) is None:
+            raise TargetError(f"{entry.name!r} is not available: {missing(package, entry.traits['extra'])}")

@@ -12,6 +12,7 @@ from convverify.campaign.events import Event, ReferenceWrong
 from convverify.campaign.options import Options
 from convverify.campaign.referring import TIMEOUT, Reference, References
 from convverify.campaign.session import AnyHost
+from convverify.host import early
 from convverify.host.inprocess import LocalHost
 from convverify.host.process import CannotLoad, Host, Place
 from convverify.judging.findings import ReferenceFault
@@ -36,10 +37,10 @@ class LocatedKernel(Protocol):
 
 
 def host_of(target: LocatedKernel | Kernel, options: Options) -> AnyHost:
-    """Return the host of a kernel: a process to be started, or this one."""
+    """Return the host of a kernel: a process, started or not, or this one."""
     if isinstance(target, Kernel):
         return LocalHost(target.function)
-    return Host(target.place, python=options.python or "", memory_limit=options.memory_limit)
+    return early.host_for(target.place, options.python or "", options.memory_limit)
 
 
 def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -> Kernel:

@@ -179,14 +179,11 @@ class Campaign:
             if self._later > _VERY_LONG_CALL:  # what five cases would show has been seen
                 self._paces = [self._later] * _PACE
                 self._begin_with_few()
-            self._all_at_once()
-            for number, case in enumerate(self._fixed_cases()):
-                if number == _BEFORE_LARGE:
-                    self._first_large()
-                self._try(case, number)
-                if self._sparing and len(self._paces) + len(self._pending.cases) >= _PACE:
-                    self._flush(whole=True)
-                    self._begin_with_few()
+            is_quick, cases = not self._sparing, enumerate(self._fixed_cases())
+            self._edge_cases(itertools.islice(cases, BATCH))
+            if is_quick:
+                self._all_at_once()
+            self._edge_cases(cases)
             self._flush(whole=True)
             self._first_large()
         self._edges = True
@@ -202,6 +199,15 @@ class Campaign:
                     self._random(shard, count, degenerate=None if self._is_whole else False)
                 self._flush(whole=True)
         self._wait_for_references()
+
+    def _edge_cases(self, cases: Iterable[tuple[int, Case]]) -> None:
+        for number, case in cases:
+            if number == _BEFORE_LARGE:
+                self._first_large()
+            self._try(case, number)
+            if self._sparing and len(self._paces) + len(self._pending.cases) >= _PACE:
+                self._flush(whole=True)
+                self._begin_with_few()
 
     def _begin_with_few(self) -> None:
         """Where the kernel is slow on small problems, try it first on few of them, one call a case: what a verdict needs at the least."""
@@ -284,7 +290,7 @@ class Campaign:
     def _all_at_once(self) -> None:
         """Let several threads call the kernel at once, in processes where nobody has called it before."""
         fixed = self.options.problems or self.options.suite
-        if fixed or not self.session.renews_quickly or self._sparing or not self.options.asks("threads"):
+        if fixed or not self.session.renews_quickly or not self.options.asks("threads"):
             return
         self._flush(whole=True)
         problem = self.kernel.restrict(Problem(1, 6, 7, 4, 3, 2, 6, dtype=self.dtypes[0]))

@@ -210,14 +210,19 @@ def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
     Options have their defaults from [tool.convverify] in pyproject.toml, where there is one.
     """
     interruption.hold()  # `run` heeds signals where they cost no report
-    from convverify.cli import running as run
+    from convverify.host import early
 
-    if seed is None:
-        import secrets
+    with early.started(
+        targets[0] if values["isolation"] else "", values["python"] or "", values["memory_limit"], sandbox=values["sandbox"]
+    ):
+        from convverify.cli import running as run
 
-        seed = secrets.randbelow(2**32)
-    written = {form: values.pop(form) for form in ("html", "junit", "json")}
-    return run.check(targets, values | {"seed": seed}, written, told(click.get_current_context()))
+        if seed is None:
+            import secrets
+
+            seed = secrets.randbelow(2**32)
+        written = {form: values.pop(form) for form in ("html", "junit", "json")}
+        return run.check(targets, values | {"seed": seed}, written, told(click.get_current_context()))
 
 
 @main.command()

@@ -144,12 +144,17 @@ class Host:
             "convert": self.place.convert,
         }  # fmt: skip
         sandbox = self.place.sandbox
-        self._process = subprocess.Popen(
-            boot.command(self.python, json.dumps(said), sandbox=sandbox), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(self._descriptor, theirs.fileno()),
-            env=surroundings(self.python, sandbox=sandbox) | dict(self._environment),
-        )  # fmt: skip
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                boot.command(self.python, json.dumps(said), sandbox=sandbox), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(self._descriptor, theirs.fileno()),
+                env=surroundings(self.python, sandbox=sandbox) | dict(self._environment),
+            )  # fmt: skip
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         ours.setblocking(False)
         self._link, self._kept = ours, b""
         assert self._process.stdout is not None
