@@ -441,6 +441,51 @@ def test_a_later_call_that_changes_an_earlier_result_is_told_even_if_it_returns_
     assert (records[1]["shares"], records[1]["changed"]) == ([], [0])
 
 
+def keeping(mapping: Mapping, numbers: range) -> list[Case]:
+    """Return cases of one call each, whose results are kept under some numbers."""
+    cases = [Case(mapping) for _ in numbers]
+    for made, number in zip(cases, numbers, strict=True):
+        made.next = cases[0].next
+        made.operand(X)
+        made.operand(W)
+        made.step(keep=number)
+    return cases
+
+
+def test_a_result_that_is_kept_is_looked_at_in_later_cases(mapping: Mapping) -> None:
+    returned: list[Any] = []
+
+    def wipes_the_third_of_four(x: Any, w: Any) -> Any:
+        if len(returned) == 4:
+            returned[2][...] = -1
+        returned.append(x * 1)
+        return returned[-1]
+
+    records = recorded(wipes_the_third_of_four, *keeping(mapping, range(11, 17)))
+    assert [record[0]["spoiled"] for record in records] == [[], [], [], [], [13], [13]]
+
+
+def test_the_first_results_and_the_latest_are_kept_and_no_more(mapping: Mapping) -> None:
+    returned: list[Any] = []
+
+    def wipes_all_in_the_end(x: Any, w: Any) -> Any:
+        if len(returned) == 49:
+            for earlier in returned:
+                earlier[...] = -1
+        returned.append(x * 1)
+        return returned[-1]
+
+    records = recorded(wipes_all_in_the_end, *keeping(mapping, range(1, 51)))
+    assert records[-1][0]["spoiled"] == [*range(1, 17), *range(34, 50)]
+
+
+def test_a_result_is_not_kept_that_is_part_of_an_operand_or_of_a_large_array(mapping: Mapping) -> None:
+    runner = Runner(mapping, lambda x, w: x if w[0, 0, 0, 0] == 2 and next(turns) else np.zeros(1 << 17)[:6].reshape(x.shape))
+    turns = iter([True, False, True, False])
+    recorded(runner.function, *keeping(mapping, range(1, 5)), runner=runner)
+    assert runner._kept == []
+
+
 def test_fenced_pages_cannot_be_touched_while_a_batch_runs_and_can_afterwards(case: Case, mapping: Mapping) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     read, write = os.pipe()

@@ -32,6 +32,15 @@ def doubles_every_second_result(x, w):
     return right(x, w) * (1 + seen["calls"] % 2)
 
 
+def wipes_what_it_returned_long_ago(x, w):
+    y = right(x, w)
+    results = seen.setdefault("results", [])
+    results.append(y)
+    if len(results) > 90:
+        results.pop(0).fill(-7)
+    return y
+
+
 def in_channels_first(x, w):
     return np.zeros((x.shape[0], w.shape[0], x.shape[2] - w.shape[2] + 1, x.shape[3] - w.shape[3] + 1), x.dtype)
 """
@@ -59,6 +68,12 @@ def test_a_fault_in_the_order_of_calls_is_shown_by_three_calls(tmp_path: Path, c
 def test_a_result_that_is_not_repeated_is_shown_by_two_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = shown_by_the_snippet(tmp_path, capsys, "doubles_every_second_result", "repeatable").splitlines()
     assert sorted(line.startswith("0 elements") for line in shown) == [False, True]
+
+
+def test_a_result_that_changes_while_it_is_kept_is_shown_by_keeping_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = shown_by_the_snippet(tmp_path, capsys, "wipes_what_it_returned_long_ago", "fresh_output").splitlines()
+    assert shown
+    assert all(line.startswith("changed after it was returned: x=") for line in shown)
 
 
 def test_a_wrong_element_is_shown_beside_the_right_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -488,6 +488,8 @@ class Campaign:
 
     def _found(self, trial: Trial, finding: Finding, number: int) -> None:
         history = () if finding.property in self._refuted else tuple(self._recent)[:-1]
+        if history and trial.spoiled and trial.spoiled not in history:
+            history = trial.spoiled, *history
         found = Found(str(trial.case), finding.property, finding.sentence, number, history)
         called = [trial.case, *(other.case for other in vars(trial).get("others", {}).values() if isinstance(other, Trial))]
         if self._tell_found(found, called):

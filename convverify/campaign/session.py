@@ -25,6 +25,7 @@ AnyHost: TypeAlias = Host | LocalHost
 Layout: TypeAlias = Callable[[Trial, Arena], None]
 
 FIRST = 10.0  # times the limit of a call that the first call in a process may take: a kernel that compiles itself
+_FIRST_KEPT, _KEEP_EVERY = 16, 20  # cases in a process whose results are kept: the first ones, then one in so many
 AGAIN = 5.0  # times the limit that a call may take which took too long before, and is tried once more
 
 
@@ -55,6 +56,8 @@ class Session:
         self.longest = math.inf  # seconds for a call, however large its case is
         self.dead = False
         self.calls = 0
+        self._cases = 0
+        self._kept: dict[int, str] = {}  # the cases whose results the host keeps
         self._arenas = Arena(host.mapping, 0), Arena(host.mapping, 1)
         self._waiting: deque[Batch] = deque()
 
@@ -62,7 +65,11 @@ class Session:
         """See to it that the kernel has never been called; what was on the way is forgotten."""
         self._waiting.clear()
         self.host.fresh()
-        self.dead, self.calls = False, 0
+        self._renewed()
+
+    def _renewed(self) -> None:
+        self.dead, self.calls, self._cases = False, 0, 0
+        self._kept.clear()
 
     @property
     def renews_quickly(self) -> bool:
@@ -87,11 +94,20 @@ class Session:
                     lay_out(trial, arena)
                 else:
                     prepare(trial, arena, names)
+                    self._keep(trial)
                 fitting.append(trial)
             except NoRoom:
                 too_large.append(trial)
         script = json.dumps({"cases": [trial.plan.to_json() for trial in fitting]}).encode()
         self._waiting.append(Batch(self.host.submit(script, arena.used), fitting, too_large=too_large))
+
+    def _keep(self, trial: Trial) -> None:
+        """Let the host look at results that it has kept, and keep this one where it is its turn."""
+        self._cases += 1
+        is_kept = self._cases <= _FIRST_KEPT or not self._cases % _KEEP_EVERY
+        trial.plan.keep("first", self._cases * is_kept)
+        if is_kept:
+            self._kept[self._cases] = str(trial.case)
 
     def is_done(self) -> bool:
         """Return whether `collect` need not wait."""
@@ -122,6 +138,7 @@ class Session:
         steps = [len(trial.plan.steps) for trial in batch.trials]
         for trial, record in zip(batch.trials, records_of(reply.records, steps), strict=False):
             trial.take(record)
+            trial.spoiled = next((self._kept[number] for number in trial.first.spoiled if number in self._kept), "")
             self._learn(trial)
             batch.done += 1
         self.calls += batch.done
@@ -147,7 +164,7 @@ class Session:
                 break
         if self.dead:
             self.host.fresh()
-            self.dead, self.calls = False, 0
+            self._renewed()
         arena = self._arenas[self.host.next_slot]
         arena.reset()
         try:

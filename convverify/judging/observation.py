@@ -51,7 +51,8 @@ class Observation:
     `result` is the judge's own copy, in the kernel's order of axes, None where the kernel returned no array; `type` names what it did
     return, `shape` and `dtype` what it looked like where it could not be copied.  `written` says of x and of w whether their memory
     ("bytes") or their description ("form") has changed; `overlaps` which of them the result lies in; `shares` and `changed` in and of
-    which results of earlier steps; `unsupported` whether the exception is one by which the kernel refuses a problem.
+    which results of earlier steps; `spoiled` which results that were kept of earlier cases have changed; `unsupported` whether the
+    exception is one by which the kernel refuses a problem.
     """
 
     type: str = ""
@@ -64,6 +65,7 @@ class Observation:
     overlaps: tuple[str, ...] = ()
     shares: tuple[int, ...] = ()
     changed: tuple[int, ...] = ()
+    spoiled: tuple[int, ...] = ()
     nonsense: str = ""
     unsupported: bool = False
 
@@ -123,7 +125,7 @@ def observe(
             _text(record["type"]), result, shape, name, None, _seconds(record["seconds"]),
             tuple([(letter, how) for letter, _, how in (_text(item).partition(":") for item in record.get("written", ()))]),
             tuple(map(_text, record.get("overlaps", ()))), tuple(map(_count, record.get("shares", ()))),
-            tuple(map(_count, record.get("changed", ()))),
+            tuple(map(_count, record.get("changed", ()))), tuple(map(_count, record.get("spoiled", ()))),
         )  # fmt: skip
     except (KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
         return Observation(nonsense=f"{type(error).__name__}: {' '.join(str(error).split())[:120]}")

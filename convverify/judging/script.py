@@ -117,6 +117,10 @@ class Plan:
         """Let the result of a call be looked at after later calls."""
         self.steps[key][1]["hold"] = True
 
+    def keep(self, key: str, number: int) -> None:
+        """Let results that were kept of earlier cases be looked at behind a call, and keep its own under a number, other than 0."""
+        self.steps[key][1]["keep"] = number
+
     def begin_with(self, key: str) -> None:
         """Take one step before all others."""
         self.steps = {key: self.steps.pop(key), **self.steps}

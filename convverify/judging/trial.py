@@ -75,6 +75,7 @@ class Trial:
     mentions: list[str] = field(default_factory=list)
     reference_faults: list[ReferenceFault] = field(default_factory=list)
     theirs: dict[str, tuple[Floats, str]] = field(default_factory=dict)  # results (NHWC) of references that are right, their accuracy
+    spoiled: str = ""  # an earlier case whose result was kept, and has changed
     others: dict[str, Any] = field(default_factory=dict)  # what properties keep of what they have laid out, by the step's key
 
     def __post_init__(self) -> None:

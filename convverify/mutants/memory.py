@@ -6,6 +6,8 @@ Those that reach outside do so only through contiguous operands, as a kernel in 
 from __future__ import annotations
 
 import ctypes
+import threading
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from convverify.problems.problem import Problem
 _buffers: dict[Any, Array] = {}
 _arena = np.zeros(0, np.uint8)
 _returned: list[Array] = []
+_ring: deque[Array] = deque()
+_timed: list[int] = []
 
 
 def _outside(array: Array, position: int) -> Array:
@@ -146,6 +150,30 @@ def earlier_result_recycled(problem: Problem, x: Array, w: Array) -> Array:
         earlier[...] = 0
     y = convolve(problem, x, w)
     _returned[:] = [y]
+    return y
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1")
+@in_contract
+def result_wiped_a_hundred_calls_later(problem: Problem, x: Array, w: Array) -> Array:
+    """Clears a result a hundred calls after it was returned, as a ring of buffers does."""
+    y = convolve(problem, x, w)
+    _ring.append(y)
+    if len(_ring) > 100:
+        _ring.popleft()[...] = 0
+    return y
+
+
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1")
+@in_contract
+def result_wiped_by_a_timer(problem: Problem, x: Array, w: Array) -> Array:
+    """Clears some results a third of a second after they were returned, as a pool that is emptied behind its users' backs."""
+    y = convolve(problem, x, w)
+    if not len(_timed) % 16:
+        timer = threading.Timer(0.3, y.fill, (0,))
+        timer.daemon = True
+        timer.start()
+    _timed.append(0)
     return y
 
 

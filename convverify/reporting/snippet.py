@@ -22,6 +22,7 @@ from convverify.reporting.plain import printable
 
 _INLINE = 48  # elements of an array that is written out
 _NONZEROS = 12  # elements of one that is zero elsewhere
+_MANY = 100  # calls behind those whose results are kept
 _MADE = 1 << 20  # elements of operands that are made to be looked at; larger ones are left to the snippet to make
 
 
@@ -67,7 +68,7 @@ def snippet(report: Report, example: Counterexample) -> list[str]:
     case = Case.parse(example.case)
     lines = ["import numpy as np", *_import_lines(report.options.target)]
     if called := _calls(report, example):
-        return [*lines, *_sequence(report, called)]
+        return [*lines, *_sequence(report, called, keeps=example.property == "fresh_output")]
     x_axes, w_axes = report.axes
     lines += _operand_lines(case, (x_axes, w_axes)) or [
         "from convverify.operands.case import Case",
@@ -114,24 +115,46 @@ def _calls(report: Report, example: Counterexample) -> list[str]:
     return []
 
 
-def _sequence(report: Report, called: list[str]) -> list[str]:
-    """Return lines that call the kernel on one case after the other, and count the elements that are not exact."""
+def _sequence(report: Report, called: list[str], *, keeps: bool) -> list[str]:
+    """Return lines that call the kernel on one case after the other, and count the elements that are not exact; or that keep all results,
+    call it on the last case many times, and count the elements that have changed."""
     spelled = "".join(
         f", {_spelling(report, name)}=p.{'tf_padding' if name == 'padding' else name}" for name in NEUTRAL if name in _keywords(report)
     )
     x_axes, w_axes = report.axes
     result = "y" if x_axes == (0, 1, 2, 3) else "np.transpose(y, (0, 2, 3, 1))"
+    exact = [
+        "    p, (x, w) = case.problem, case.operands(((0, 1, 2, 3), (0, 1, 2, 3)))",
+        "    right = convolve(p, x.values.astype(float), w.values.astype(float))",
+    ]
+    call = [
+        f"    x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))",
+        f"    y = kernel(x, w{spelled})",
+    ]
+    loop = ["for line in (", *(f"    {line!r}," for line in called)]
+    if keeps:
+        return [
+            "from convverify.operands.case import Case",
+            "kept = []",
+            *loop,
+            f"    *[{called[-1]!r}] * {_MANY},",
+            "):",
+            "    case = Case.parse(line)",
+            "    p = case.problem",
+            *call,
+            "    kept.append((line, y, np.copy(y)))",
+            "for line, y, before in kept:",
+            "    if y.tobytes() != before.tobytes():",
+            "        print('changed after it was returned:', line)",
+        ]
     return [
         "from convverify.operands.case import Case",
         "from convverify.references.exact import convolve",
-        "for line in (",
-        *(f"    {line!r}," for line in called),
+        *loop,
         "):",
         "    case = Case.parse(line)",
-        "    p, (x, w) = case.problem, case.operands(((0, 1, 2, 3), (0, 1, 2, 3)))",
-        "    right = convolve(p, x.values.astype(float), w.values.astype(float))",
-        f"    x, w = (operand.array for operand in case.operands(({x_axes}, {w_axes})))",
-        f"    y = kernel(x, w{spelled})",
+        *exact,
+        *call,
         f"    print(np.count_nonzero({result} != right), 'elements are not exact:', line)",
     ]
 

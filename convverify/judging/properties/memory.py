@@ -71,8 +71,10 @@ def _later_calls(trial: Trial, plan: Plan) -> None:
 
 @properties.register("fresh_output", rank=30, calls=_later_calls)
 def fresh_output(trial: Trial) -> Verdict:
-    """The result shares no memory with the operands, and a later call's shares none with it."""
+    """The result shares no memory with the operands, and a later call's shares none with it; it stays as it is while it is kept."""
     first = trial.first
+    if trial.spoiled:
+        return Finding("fresh_output", f"the result of an earlier call, on {trial.spoiled}, was changed while the caller kept it")
     if first.result is None or not first.result.size:
         return NOT_JUDGED
     for key, seen in trial.observed.items():
