@@ -106,7 +106,7 @@ def adapt(
     )
     kernel.__name__ = kernel.__qualname__ = getattr(function, "__name__", "adapted")
     kernel.data_format = "NCHW" if first else "NHWC"  # type: ignore[attr-defined]
-    for name in ("accuracy", "refuses", "reentrant"):
+    for name in ("accuracy", "accumulator", "refuses", "reentrant"):
         if hasattr(function, name):
             setattr(kernel, name, getattr(function, name))
     whole = _follows(meant, single, layout).intersect(Domain.of(getattr(function, "domain", None))).intersect(Domain.of(domain))

@@ -6,13 +6,14 @@ import itertools
 import math
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convverify.operations.error_bounds import assert_within_bound, elementwise_bound, gamma
+from convverify.operations.error_bounds import accumulated_bound, assert_within_bound, elementwise_bound, gamma, is_wider
 from convverify.problems.dtypes import FORMATS, numpy_dtype
 from convverify.problems.problem import Problem
 
@@ -112,6 +113,62 @@ def test_pads_do_not_widen_the_bound() -> None:
     ones = np.ones((1, 1, 4, 1))
     bound = elementwise_bound(problem, ones, np.ones(problem.x_shape), np.ones(problem.w_shape)).ravel() * 2.0**24
     assert np.allclose(bound, [2, 3, 3, 2], rtol=0.01)
+
+
+NARROW = (("float16", "float32"), ("bfloat16", "float32"), ("float32", "float64"))
+
+
+def allowed(problem: Problem, x: np.ndarray, w: np.ndarray, accumulator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the exact sums and the error that a wider accumulator allows them."""
+    x64, w64 = x.astype(np.float64).reshape(x.shape[0], -1), w.astype(np.float64).reshape(-1)
+    exact = np.array([math.fsum(row * w64) for row in x64]).reshape(-1, 1, 1, 1)
+    magnitude = (np.abs(x64) @ np.abs(w64)).reshape(-1, 1, 1, 1)
+    return exact, accumulated_bound(problem, accumulator, exact, magnitude, np.abs(x.astype(np.float64)), np.abs(w.astype(np.float64)))
+
+
+@pytest.mark.parametrize(("dtype", "accumulator"), NARROW)
+@pytest.mark.parametrize("terms", [1, 2, 7, 300])
+@pytest.mark.parametrize("scale", [1.0, 2.0**-12])
+def test_sums_in_a_wider_format_rounded_once_stay_within_its_bound(dtype: str, accumulator: str, terms: int, scale: float) -> None:
+    problem, x, w = dot_products(terms, dtype, seed=terms)
+    w = (w * w.dtype.type(scale)).astype(w.dtype)
+    y = summed(x.astype(accumulator), w.astype(accumulator), np.arange(terms)).astype(x.dtype)
+    exact, bound = allowed(problem, x, w, accumulator)
+    assert (np.abs(y.astype(np.float64) - exact) <= bound).all()
+
+
+@pytest.mark.parametrize(("dtype", "accumulator"), NARROW)
+def test_sums_in_the_format_itself_exceed_the_bound_of_a_wider_one(dtype: str, accumulator: str) -> None:
+    problem, x, w = dot_products(300, dtype, seed=1)
+    exact, bound = allowed(problem, x, w, accumulator)
+    assert (np.abs(summed(x, w, np.arange(300)).astype(np.float64) - exact) > bound).any()
+
+
+def test_a_result_that_may_overflow_is_not_bounded_however_wide_the_accumulator() -> None:
+    problem = Problem(1, 1, 1, 2, 1, 1, 1, dtype="float16")
+    x, w = np.full(problem.x_shape, 200.0, np.float16), np.full(problem.w_shape, 200.0, np.float16)
+    assert np.isinf(allowed(problem, x, w, "float32")[1]).all()
+
+
+def test_an_accumulator_is_wider_where_it_has_more_bits_and_no_smaller_range() -> None:
+    assert [is_wider("float32", dtype) for dtype in FORMATS] == [True, True, False, False]
+    assert [is_wider("float64", dtype) for dtype in FORMATS] == [True, True, True, False]
+    assert not is_wider("float16", "bfloat16")
+
+
+def test_the_table_of_invisible_errors_is_what_the_bounds_come_to() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "verdicts.md").read_text()
+    rows = re.findall(r"^\| (b?float\d+), (b?float\d+) \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) == 7
+    for dtype, accumulator, cells in rows:
+        for terms, cell in zip((9, 128, 2048, 32768), cells.split(" | "), strict=True):
+            problem, one = Problem(1, 1, 1, terms, 1, 1, 1, dtype=dtype), np.full((1, 1, 1, 1), 1024.0)  # where underflow is nothing
+            values = np.full(problem.x_shape, 1024.0 / terms), np.ones(problem.w_shape)
+            if accumulator == dtype:
+                (bound,) = elementwise_bound(problem, one, *values).ravel() / 1024.0
+            else:
+                (bound,) = accumulated_bound(problem, accumulator, one, one, *values).ravel() / 1024.0
+            assert cell == (f"{bound:.1e}" if bound < 1.0 else "all"), (dtype, accumulator, terms)
 
 
 def test_the_assertion_names_the_worst_element() -> None:

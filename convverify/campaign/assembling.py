@@ -59,6 +59,7 @@ def kernel_in(host: AnyHost, target: LocatedKernel | Kernel, options: Options) -
     kernel = replace(
         kernel,
         refuses=tuple(dict.fromkeys((*kernel.refuses, *options.refuses))),
+        accumulator=options.accumulator or kernel.accumulator,
         max_macs=options.max_macs,
         without=tuple(dict.fromkeys((*kernel.without, *options.without))),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convverify.judging.kernel import ACCURACIES, DATA_FORMATS
+from convverify.judging.kernel import ACCURACIES, DATA_FORMATS, checked_accumulator
 from convverify.problems.domain import APART, Domain
 from convverify.problems.dtypes import DEFAULT_DTYPES, FORMATS
 from convverify.problems.problem import MOST
@@ -46,6 +46,7 @@ class Options:
     dtypes: tuple[str, ...] = DEFAULT_DTYPES
     data_format: str | None = None
     accuracy: str | None = None
+    accumulator: str | None = None
     properties: tuple[str, ...] | None = None
     without: tuple[str, ...] = ()
     suite: str | None = None
@@ -95,6 +96,7 @@ class Options:
             raise ValueError(f"layout must be NHWC or NCHW, not {self.data_format!r}")
         if self.accuracy is not None and self.accuracy not in ACCURACIES:
             raise ValueError(f"accuracy must be elementwise or normwise, not {self.accuracy!r}")
+        checked_accumulator(self.accumulator)
         if self.properties is not None or self.without:
             from convverify.judging.properties import properties
 

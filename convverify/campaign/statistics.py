@@ -44,7 +44,8 @@ class Statistics:
 
     `histogram` counts cases of the rounding stage by their worst error as a fraction of its bound, in twentieths (20: the bound, or more);
     `sizes` holds (multiply-adds, terms) of every `sizes_every`-th case; `worst` the largest (fraction of the bound, error in ulp) for each
-    (style, dtype); `results` counts results with elements that were judged by their values, by what they are evidence of ("dtype float32",
+    (style, dtype), `wide` for each dtype with fewer bits than float32 the largest as a fraction of what sums in float32 may err by;
+    `results` counts results with elements that were judged by their values, by what they are evidence of ("dtype float32",
     "strides", "reference tensorflow", ...); `too_large` counts cases that do not fit the machine, `deaths` those of the kernel's process
     that did not recur, `confirmed` the cases whose exact result a second definition has confirmed; `seconds` and `startup` are the
     campaign's and the reference's loading time.
@@ -63,6 +64,7 @@ class Statistics:
     mentions: Counter[str] = field(default_factory=Counter)
     crosses: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     worst: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    wide: dict[str, float] = field(default_factory=dict)
     histogram: Counter[int] = field(default_factory=Counter)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     sizes_every: int = 1
@@ -111,6 +113,8 @@ class Statistics:
         key = case.style, case.problem.dtype
         fraction, ulp = self.worst.get(key, (0.0, 0.0))
         self.worst[key] = max(fraction, accuracy.fraction), max(ulp, accuracy.ulp)
+        if accuracy.wide:
+            self.wide[case.problem.dtype] = max(self.wide.get(case.problem.dtype, 0.0), accuracy.wide)
         self.histogram[min(int(accuracy.fraction * 20), 20)] += 1
 
     def shares(self) -> dict[str, float]:
@@ -147,6 +151,8 @@ class Statistics:
         for key, (fraction, ulp) in other.worst.items():
             mine = self.worst.get(key, (0.0, 0.0))
             self.worst[key] = max(mine[0], fraction), max(mine[1], ulp)
+        for dtype, share in other.wide.items():
+            self.wide[dtype] = max(self.wide.get(dtype, 0.0), share)
         self._thin(max(self.sizes_every, other.sizes_every))
         step = self.sizes_every // other.sizes_every
         self.sizes += other.sizes[step - 1 :: step]
@@ -165,6 +171,7 @@ class Statistics:
             "judged": dict(self.judged), "results": dict(self.results), "stages": dict(self.stages), "mentions": dict(self.mentions),
             "crosses": [[*key, count] for key, count in self.crosses.items()],
             "worst": [[*key, *value] for key, value in self.worst.items()],
+            "wide": dict(self.wide),
             "histogram": [[key, count] for key, count in sorted(self.histogram.items())],
             "sizes": [list(pair) for pair in self.sizes], "sizes_every": self.sizes_every,
             "times": vars(self.times).copy(), "seconds": self.seconds, "startup": self.startup,

@@ -121,6 +121,11 @@ _SHARED = [
         type=click.Choice(["elementwise", "normwise"]),
         help="Bound that the kernel's algorithm can meet (normwise: FFT, Winograd).",
     ),
+    click.option(
+        "--accumulator",
+        type=click.Choice(["float32", "float64"]),
+        help="Hold narrower dtypes to the errors of sums in this format, rounded once.",
+    ),
     _names_option("--properties", "Judge only these properties.", shell_complete=_complete("properties")),
     _names_option("--without", "Leave these properties out; the verdict says so.", shell_complete=_complete("properties")),
     click.option("--timeout", type=Real(), default=3.0, show_default=True, help="Seconds that one call may take."),

@@ -180,7 +180,7 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
         _check_size(parsed.problem)
         report = judge_once(options, resolve, parsed, history)
         for name in references:
-            other = replace(options, target=name, data_format=None, accuracy=None, properties=None, sandbox=False)
+            other = replace(options, target=name, data_format=None, accuracy=None, accumulator=None, properties=None, sandbox=False)
             console.print(what_says(other, resolve, parsed), highlight=False, soft_wrap=True, markup=False)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

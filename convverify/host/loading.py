@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-_ATTRIBUTES = ("data_format", "accuracy", "reentrant", "refuses", "domain", "convention")
+_ATTRIBUTES = ("data_format", "accuracy", "reentrant", "refuses", "domain", "convention", "accumulator")
 
 loading: list[str] = []  # modules that are being loaded now
 _cut_short: set[str] = set()  # files whose loading ended where they verify a kernel

@@ -17,6 +17,7 @@ SPELLINGS = {
 NEUTRAL: Mapping[str, Any] = {"strides": (1, 1), "padding": "VALID", "dilations": (1, 1), "groups": 1}
 DATA_FORMATS = {"NHWC": ((0, 1, 2, 3), (0, 1, 2, 3)), "NCHW": ((0, 3, 1, 2), (3, 2, 0, 1))}
 ACCURACIES = ("elementwise", "normwise")
+ACCUMULATORS = ("float32", "float64")
 REFUSAL = ("NotImplementedError",)
 
 
@@ -27,7 +28,8 @@ class Kernel:
     `keywords` maps what the kernel's signature declares (strides, padding, dilations, groups) to its own spelling; `refuses` names the
     exceptions by which it says that it does not support a problem; `without` names properties that it is not judged by; `domain` holds the
     problems that it is for (default: those that the keywords can pose); `max_macs` is the most multiply-adds that it may be called with (0:
-    any number), `advice` what to do where it is called as it does not expect.
+    any number), `accumulator` a wider format than the operands' in which it says that it sums ("": none), `advice` what to do where it is
+    called as it does not expect.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Kernel:
     accuracy: str = "elementwise"
     refuses: tuple[str, ...] = REFUSAL
     without: tuple[str, ...] = ()
+    accumulator: str = ""
     max_macs: int = 0
     advice: str = ""
     domain: Domain = None  # type: ignore[assignment]  # is one once it is made
@@ -142,12 +145,21 @@ def kernel_of(
         raise ValueError(f"data_format must be NHWC or NCHW, not {data_format!r}")
     if accuracy not in ACCURACIES:
         raise ValueError(f"accuracy must be elementwise or normwise, not {accuracy!r}")
+    accumulator = checked_accumulator(attributes.get("accumulator"))
     keywords, fixed = _signature(described, name)
     declared = Domain.of(attributes.get("domain")).intersect(Domain(where=where or where_of(function))).intersect(Domain.of(domain))
     return Kernel(
         name, function or never_called, keywords, data_format, accuracy, _refusals(attributes.get("refuses")),
-        _left_out(attributes.get("reentrant")), advice=advice(described, keywords), domain=whole_domain(name, keywords, fixed, declared),
+        _left_out(attributes.get("reentrant")), accumulator, advice=advice(described, keywords),
+        domain=whole_domain(name, keywords, fixed, declared),
     )  # fmt: skip
+
+
+def checked_accumulator(declared: Any) -> str:
+    """Return the accumulator that is declared, "" for none; ValueError for what is not one."""
+    if declared not in (None, "", *ACCUMULATORS):
+        raise ValueError(f"accumulator must be {' or '.join(ACCUMULATORS)}, not {declared!r}")
+    return declared or ""
 
 
 def _refusals(declared: Any) -> tuple[str, ...]:

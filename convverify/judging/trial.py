@@ -22,7 +22,7 @@ from convverify.judging.observation import Observation, observe
 from convverify.judging.script import Arena, Plan, dtype_of
 from convverify.operands.case import Case
 from convverify.operands.placing import Operand, random_bits
-from convverify.operations.error_bounds import elementwise_bound, ulp_of
+from convverify.operations.error_bounds import accumulated_bound, elementwise_bound, is_wider, ulp_of
 from convverify.operations.forward import convolve
 from convverify.operations.freivalds import suspects
 from convverify.operations.special import SpecialMasks, special_expected, special_masks, wrong_infinities
@@ -41,10 +41,12 @@ _SECRET = secrets.randbits(64)  # for its random vectors, which a kernel that kn
 
 @dataclass
 class Accuracy:
-    """Worst error seen on the rounding stage."""
+    """Worst error seen on the rounding stage: as a fraction of its bound, in ulp, and as a fraction of the bound of a sum in float32, where
+    that is wider than the dtype (0 where it is not)."""
 
     fraction: float = 0.0
     ulp: float = 0.0
+    wide: float = 0.0
 
 
 @dataclass
@@ -186,16 +188,32 @@ class Trial:
             from convverify.operations.normwise import normwise_bound
 
             return np.broadcast_to(normwise_bound(self.problem, self.x64, self.w64), self.problem.output_shape)
+        if self.is_held_to_its_accumulator:
+            return self.accumulated_bound(self.kernel.accumulator)
         return self.elementwise_bound
+
+    @property
+    def is_held_to_its_accumulator(self) -> bool:
+        """Whether the kernel says that it sums in a format that is wider than the case's."""
+        accumulator = self.kernel.accumulator
+        return bool(accumulator) and self.kernel.accuracy == "elementwise" and is_wider(accumulator, self.problem.dtype)
+
+    def accumulated_bound(self, accumulator: str) -> Floats:
+        """Return the error allowed to each element where sums are made in a wider format."""
+        return accumulated_bound(self.problem, accumulator, self.expected, self._magnitude, np.abs(self.x64), np.abs(self.w64))
+
+    @cached_property
+    def _magnitude(self) -> Floats:
+        """|x| * |w|."""
+        start = time.perf_counter()
+        magnitude = convolve(self.problem, np.abs(self.x64), np.abs(self.w64))
+        self.times.exact += time.perf_counter() - start
+        return magnitude
 
     @cached_property
     def elementwise_bound(self) -> Floats:
         """The error allowed to a direct summation."""
-        start = time.perf_counter()
-        x, w = np.abs(self.x64), np.abs(self.w64)
-        bound = elementwise_bound(self.problem, convolve(self.problem, x, w), x, w)
-        self.times.exact += time.perf_counter() - start
-        return bound
+        return elementwise_bound(self.problem, self._magnitude, np.abs(self.x64), np.abs(self.w64))
 
     @cached_property
     def _special_masks(self) -> SpecialMasks:
@@ -276,9 +294,14 @@ class Trial:
             judged = np.isfinite(self.bound) & (self.bound > 0)
             fraction = float(np.max(np.where(judged, error / self.bound, 0.0)))
             ulp = np.where(judged, error / ulp_of(self.expected, self.problem.dtype), 0.0)
-        return Accuracy(fraction, float(np.nanmax(ulp, initial=0.0)))
+            wide = 0.0
+            if is_wider(_WIDE, self.problem.dtype):
+                bound = self.accumulated_bound(_WIDE)
+                wide = float(np.nanmax(np.where(np.isfinite(bound), error / bound, 0.0), initial=0.0))
+        return Accuracy(fraction, float(np.nanmax(ulp, initial=0.0)), wide)
 
 
+_WIDE = "float32"  # in which sums of narrower numbers are made, as a rule
 _NOTHING = Observation(nonsense="nothing was recorded of it")
 _ENDS_EARLY = Observation(nonsense="its record ends before its script does")
 

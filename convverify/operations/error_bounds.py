@@ -72,6 +72,37 @@ def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats,
         return np.where(magnitude + bound < form.largest, bound, np.inf)
 
 
+def accumulated_bound(problem: Problem, accumulator: str, expected: Floats, magnitude: Floats, x: Floats, w: Floats) -> Floats:
+    """Return the largest error of a direct summation whose products and sums are of a wider format, and whose result alone is rounded to
+    the problem's dtype, for each output element.
+
+    Parameters
+    ----------
+    problem : Problem
+    accumulator : the name of a format with more bits than the problem's dtype, and no smaller a range
+    expected, magnitude : float64 arrays of the output's shape, x * w and |x| * |w|
+    x, w : float64 arrays, the absolute values of the operands
+
+    Returns
+    -------
+    float64 array: e + u (|x * w| + e) + underflow, where e is `elementwise_bound` in the accumulator, and u the dtype's unit roundoff
+    (Higham, section 2.2: one rounding to nearest of a number within e of the exact sum); infinity where the result may overflow.
+    """
+    form = FORMATS[problem.dtype]
+    wide = elementwise_bound(problem.with_(dtype=accumulator), magnitude, x, w)
+    flushed = _flushed(x, w, form.smallest_normal) + _flushed(w, x, form.smallest_normal)  # a subnormal operand, before it is widened
+    with np.errstate(all="ignore"):
+        result = np.abs(expected) + wide
+        bound: Floats = wide + form.unit_roundoff * result * (1.0 + 2.0**-10) + form.smallest_normal + problem.terms * flushed
+        return np.where(result + bound < form.largest, bound, np.inf)
+
+
+def is_wider(accumulator: str, dtype: str) -> bool:
+    """Return whether sums in one format are more exact than in another, and overflow no sooner."""
+    one, other = FORMATS[accumulator], FORMATS[dtype]
+    return one.precision > other.precision and one.max_exponent >= other.max_exponent
+
+
 def _products(problem: Problem, x: Floats, w: Floats) -> Floats | float:
     """Return how many products of each output element are not zero; as one number where all may be."""
     if not any(map(any, problem.pads)) and x.all() and w.all():

@@ -147,6 +147,21 @@ def ulps_text(ulps: float) -> str:
     return f"{int(ulps)} ulp" if ulps == int(ulps) and ulps < 1e6 else f"{ulps:.2g} ulp"
 
 
+def _accumulators(report: Report) -> list[str]:
+    """Say of each dtype narrower than float32 whether the errors are those of sums in float32."""
+    if report.started is None or report.started.accuracy == "normwise":
+        return []
+    lines = []
+    for dtype, share in sorted(report.statistics.wide.items()):
+        if share <= 1.0:
+            lines.append(f"{dtype}: errors of sums in float32, rounded once (at most {share:.2f} of their bound)")
+        elif math.isinf(share):
+            lines.append(f"{dtype}: some sums overflow that would not in float32; --accumulator float32 asks for these")
+        else:
+            lines.append(f"{dtype}: up to {share:.3g} times the error of sums in float32; --accumulator float32 asks for these")
+    return lines
+
+
 def figures(report: Report) -> list[str]:
     """Return lines that say what was tried, how fast, and how large the errors were."""
     statistics = report.statistics
@@ -161,6 +176,7 @@ def figures(report: Report) -> list[str]:
         sentence = f"worst error: {fraction:.3f} of its bound (values={style}, {dtype})"
         ulp = [value[1] for key, value in statistics.worst.items() if key[0] == "positive"]  # nothing cancels there
         lines.append(sentence + (f"; {max(ulp):.3g} ulp on positive values" if ulp else ""))
+    lines += _accumulators(report)
     met, possible, missed = statistics.ledger()
     lines.append(
         f"ledger: {met} of {possible} pairs of features met"

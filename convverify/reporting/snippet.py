@@ -39,6 +39,8 @@ def replay_line(report: Report, example: Counterexample) -> str:
         words += ["--layout", report.options.data_format]
     if report.options.accuracy:
         words += ["--accuracy", report.options.accuracy]
+    if report.options.accumulator:
+        words += ["--accumulator", report.options.accumulator]
     if report.options.refuses:
         words += ["--refuses", ",".join(report.options.refuses)]
     if report.options.python:
@@ -49,7 +51,7 @@ def replay_line(report: Report, example: Counterexample) -> str:
 
 
 def _replay_call(report: Report, example: Counterexample) -> str:
-    options = {"data_format": report.options.data_format, "accuracy": report.options.accuracy}
+    options = {"data_format": report.options.data_format, "accuracy": report.options.accuracy, "accumulator": report.options.accumulator}
     given = "".join(f", {name}={value!r}" for name, value in options.items() if value)
     case = example.file if example.history and example.file else example.case
     return f"convverify.replay({_local_name(report.options.target)}, {case!r}{given})"

@@ -34,7 +34,8 @@ def within_error_bound(trial: Trial) -> Verdict:
     """On real numbers the error is at most the proven bound, gamma_m (|x| * |w|) for m products that are not 0, and what may underflow."""
     if trial.answered and trial.problem.output_shape and not np.isfinite(trial.bound).any() and trial.bound.size:
         return NOT_JUDGED  # sums may overflow everywhere: no bound says anything
-    return _values("within_error_bound", trial, "{wrong} of {all} elements err by more than any correct summation can")
+    summed = f"sums in {trial.kernel.accumulator}, rounded once," if trial.is_held_to_its_accumulator else "any correct summation"
+    return _values("within_error_bound", trial, f"{{wrong}} of {{all}} elements err by more than {summed} can")
 
 
 @properties.register("special_values", rank=23, stages=("special",))
