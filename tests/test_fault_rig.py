@@ -265,8 +265,7 @@ def test_whatever_happens_the_verdict_is_right_and_nothing_is_lost(folder: Path,
     told = f"{fault.name}, at {' '.join(command.words)}, seed {seed}: status {status}\n{out[-3000:]}\n{err[-3000:]}"
 
     assert "Traceback" not in out + err, told
-    loading = (2,) if "was ended by SIG" in err and "while loading" in err else ()  # of which one cannot tell who did it
-    assert status in (*command.right, *fault.statuses, 3, *loading), told
+    assert status in (*command.right, *fault.statuses, 3), told
     assert command.kernel != "right" or "REFUTED" not in out, told  # a test that could not be made fails, too
     for file in (*folder.glob("*.json"), *folder.glob(".convverify/**/*.json")):
         json.loads(file.read_text())

@@ -165,7 +165,7 @@ class Campaign:
             self.emit(Failed("reference", str(error)))
             reason = "failed"
         except CannotLoad as error:
-            self.emit(Failed("usage", str(error)))
+            self.emit(Failed.of(error))
             reason = "failed"
         self._tell(force=True)
         if reason != "failed":
@@ -577,6 +577,8 @@ class Campaign:
         history = tuple(self._recent)
         for before in ((), history):
             died, trial = self._again(suspect.case, before, death)
+            if died is not None and not died.is_like(death):  # from outside, perhaps, as the first one may have been
+                died, trial = self._again(suspect.case, before, death)
             if died is not None:
                 self._recent.clear()
                 self._count_death(suspect)

@@ -80,11 +80,14 @@ def run_plainly(place: Place, kernel: Kernel, lines: Sequence[str], seconds: flo
 
 
 def _judged(script: _Script, cases: list[Case]) -> Plainly:
-    saved, status, words = script.run(cases)
+    first = script.run(cases)
+    saved, status, words = first if first[0] is not None else script.run(cases)
     if saved is None:
+        if status != first[1]:  # from outside, perhaps, as what recurs is the kernel's
+            ways = f"{_how(first[1])}, and when it is run again {_how(status)}"
+            return Plainly(failure=f"a plain script that calls the kernel {ways}{words}")
         if script.run([])[0] is None:
-            how = "does not end" if status is None else f"ends with status {status}"
-            return Plainly(failure=f"a plain script that imports the kernel {how}{words}")
+            return Plainly(failure=f"a plain script that imports the kernel {_how(status)}{words}")
         for case in cases:  # by which it ends, or else after which
             alone, _, last = script.run([case])
             if alone is None:
@@ -99,6 +102,10 @@ def _judged(script: _Script, cases: list[Case]) -> Plainly:
         if isinstance(finding := plain_script(trial), Finding):
             return Plainly(number, str(case), finding)
     return Plainly(len(cases))
+
+
+def _how(status: int | None) -> str:
+    return "does not end" if status is None else f"ends with status {status}"
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class Verification:
             self._read_known()
             self._target, self._located_references = self._resolve(self.options)
         except ValueError as error:
-            self.hear(Failed("usage", str(error)))
+            self.hear(Failed.of(error))
             return self._report(False, time.perf_counter() - start)
         host = host_of(self._target, self.options)
         try:
@@ -150,12 +150,15 @@ class Verification:
                         except KeyboardInterrupt:
                             interrupted = True
                         except (CannotLoad, ConditionError) as error:
-                            self.hear(Failed("usage", str(error)))
+                            self.hear(Failed.of(error))
                     if interrupted or not self._goes_on(time.perf_counter() - start):
                         break
         finally:
             host.close()
             self._references.close()
+        if self.failed is None:
+            for death in host.load_deaths:
+                self.hear(Warned.of_load(death))
         if host.printed > 1 << 20:
             self._warn(f"the kernel printed {host.printed / 2**20:.0f} MiB, which were not shown")
         self._unexplained()
