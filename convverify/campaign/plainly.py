@@ -61,13 +61,19 @@ def suits(case: Case, kernel: Kernel) -> bool:
     return problem.dtype != "bfloat16" and problem.macs <= _LARGEST and not problem.is_empty and problem.terms <= form.exact_integers
 
 
+def posed_plainly(line: str) -> Case:
+    """Return a case on the problem of another one, with operands that a line of NumPy makes."""
+    case = Case.parse(line)
+    return Case(case.problem, "sawtooth", seed=case.seed)
+
+
 def run_plainly(place: Place, kernel: Kernel, lines: Sequence[str], seconds: float, python: str = "") -> Plainly:
     """Run the problems of some cases in plain scripts and judge what they saved; `seconds` is what all calls together may take.
 
     Two scripts share the cases.  The first may do as little to the judge as a host may; the second is as free as a user's, so that no
     kernel is right only where its rights are few.
     """
-    cases = [Case(case.problem, "sawtooth", seed=case.seed) for case in map(Case.parse, lines)]
+    cases = list(map(posed_plainly, lines))
     right = 0
     for some, is_restricted in ((cases[::2], True), (cases[1::2] or cases, False)):
         again = [case.with_(seed=case.seed ^ 1) for case in some[:_TWICE]]  # results of one shape: is memory used again?
