@@ -32,6 +32,7 @@ from convverify.generation.budget import default_budget, fit_budget
 from convverify.generation.edge_cases import corner_cases
 from convverify.generation.few_problems import few_cases, few_problems
 from convverify.generation.sampling import cases_of
+from convverify.host.heap import tidy
 from convverify.host.process import HUNG, CannotLoad, Death
 from convverify.judging.findings import Finding, ReferenceFault
 from convverify.judging.kernel import Kernel
@@ -624,6 +625,7 @@ class Campaign:
         if force or now - self._told > _PROGRESS_EVERY:
             self._told = now
             self.statistics.seconds = now - self._start
+            tidy()
             self.emit(Progress(self.statistics))
 
     def _budget(self) -> tuple[float, int, float]:
