@@ -144,8 +144,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done: `before` the command starts, in its process, by a program `around` it, or to its processes at some moment; `statuses` are
-    those that it may have for that."""
+    """What is done: `before` the command starts, in its process, by a program `around` it, or to its processes at some moment.
+
+    `statuses` are those that it may have for that.
+    """
 
     name: str
     deed: Callable[[Run, random.Random], None] = lambda run, dice: None
