@@ -26,7 +26,7 @@ from typing import Any
 import history_results
 import psutil
 import pytest
-from command_line import COMMAND, surroundings
+from command_line import COMMAND, hear_signals, surroundings
 
 FAULTS = int(os.environ.get("CONVVERIFY_FAULTS", "5"))
 PATIENCE = 300.0  # seconds until a run that does not end is given up: a safeguard, not a measure
@@ -132,7 +132,7 @@ class Run:
             stdout: Any = files.enter_context(open("/dev/full", "w")) if fault.name == "full output" else subprocess.PIPE
             self.process = subprocess.Popen(
                 program, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
-                preexec_fn=fault.before, start_new_session=True,
+                preexec_fn=fault.begin, start_new_session=True,
             )  # fmt: skip
 
     @property
@@ -155,6 +155,12 @@ class Fault:
     around: Callable[[random.Random], list[str]] = lambda dice: []
     statuses: tuple[int, ...] = (3,)
     weight: int = 1
+
+    def begin(self) -> None:
+        """Prepare the command's process."""
+        hear_signals()
+        if self.before is not None:
+            self.before()
 
 
 def marked(mark: str) -> list[psutil.Process]:
