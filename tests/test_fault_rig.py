@@ -306,8 +306,9 @@ def test_whatever_happens_the_verdict_is_right_and_nothing_is_lost(folder: Path,
     status = run.process.returncode
     told = f"{fault.name}, at {' '.join(command.words)}, seed {seed}: status {status}\n{out[-3000:]}\n{err[-3000:]}"
 
-    assert "Traceback" not in out + err, told
-    assert status in (*command.right, *fault.statuses, 3), told
+    early = fault.name == "it is interrupted" and err.rstrip().endswith("KeyboardInterrupt")  # Python was still starting
+    assert early or "Traceback" not in out + err, told
+    assert status in (*command.right, *fault.statuses, 3, *((1,) if early else ())), told
     assert command.kernel != "right" or "REFUTED" not in out, told  # a test that could not be made fails, too
     for where in (folder, folder / "kept"):
         for file in (*where.glob("*.json"), *where.glob(".convverify/**/*.json")):
