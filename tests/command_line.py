@@ -88,17 +88,21 @@ def run(*words: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[s
     )
 
 
+def hear_signals(*ignored: signal.Signals) -> None:
+    """Give a process the dispositions of signals that a terminal gives, whatever it has inherited, but for those to be ignored.
+
+    What a script runs in the background ignores SIGINT, and lets all ignore it that it starts.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
+
 def start(*words: str, cwd: Path, ignored: tuple[signal.Signals, ...] = ()) -> subprocess.Popen[str]:
     """Start `convverify` and return when it has said that the campaign is under way.
 
-    It begins with the dispositions of signals that a terminal gives, whatever these tests have inherited, but for those to be ignored.
+    It begins with the dispositions of signals that a terminal gives, but for those to be ignored.
     """
     (cwd / "kernels.py").write_text(KERNELS)
-
-    def dispositions() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
-
     process = subprocess.Popen(
         [*COMMAND, *words],
         cwd=cwd,
@@ -106,7 +110,7 @@ def start(*words: str, cwd: Path, ignored: tuple[signal.Signals, ...] = ()) -> s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=dispositions,
+        preexec_fn=lambda: hear_signals(*ignored),
     )
     wait_for(process, "corners:")
     return process

@@ -380,6 +380,55 @@ def test_a_process_that_is_killed_is_replaced_and_nobody_blamed(tmp_path: Path, 
     assert "Traceback" not in out + err
 
 
+DIES = """
+import fcntl
+import os
+
+from convverify import conv2d_matmul
+
+with open("deaths", "r+") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    first, *others = file.read().split() or [""]
+    file.seek(0)
+    file.truncate()
+    file.write(" ".join(others))
+if first:
+    os.kill(os.getpid(), int(first))
+
+
+def right(x, w):
+    return conv2d_matmul(x, w)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "dies.py:right", *ONE),
+        ("check", "dies.py:right", "--workers", "2", *ONE),
+        ("replay", "dies.py:right", "x=1x1x1x1 w=1x1x1x1 values=integers seed=1"),
+        ("compare", "dies.py:right", "--against", "matmul", "--check-examples", "0", "--problem", "x=1x8x8x2 w=3x3x2x2"),
+    ],
+)
+def test_a_kernel_whose_process_is_ended_from_outside_while_it_loads_is_inconclusive(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "dies.py").write_text(DIES)
+    (tmp_path / "deaths").write_text("9 15 1 24 14 10")  # several hosts may load it
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "dies.py:right ended 3 times, not always in the same way: it was ended by SIG" in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_kernel_that_is_loaded_at_the_second_try_is_verified_and_that_is_told(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "dies.py").write_text(DIES)
+    (tmp_path / "deaths").write_text("9")
+    done = run("check", "dies.py:right", "--workers", workers, *QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = "the kernel's process ended once while loading (the process was ended by SIGKILL), and not when it was started again"
+    assert told in " ".join(done.stdout.split())
+
+
 def test_a_killed_run_leaves_no_processes_and_keeps_its_counterexample(tmp_path: Path) -> None:
     process = start("check", "kernels.py:wrong_on_wide_images", *QUICK, cwd=tmp_path)
     wait_for(process, "refuted")

@@ -23,6 +23,7 @@ ARTICLE = str(Path(__file__).parents[1] / "examples" / "article.py")
 PROBLEM = "x=1x9x9x2 w=3x3x2x4"
 KERNELS = """
 import os
+import signal
 import time
 import numpy as np
 from convverify import conv2d_matmul
@@ -49,6 +50,16 @@ def crashes_when_it_is_timed(x, w):
     calls += 1
     if calls > 12:
         os._exit(7)
+    return conv2d_matmul(x, w)
+
+
+def is_ended_once(x, w):
+    with open(os.path.join(os.path.dirname(__file__), "calls"), "r+") as file:
+        left = int(file.read())
+        file.seek(0)
+        file.write(f"{left - 1:4}")
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
     return conv2d_matmul(x, w)
 
 
@@ -121,6 +132,15 @@ def test_a_right_kernel_is_timed_beside_the_reference() -> None:
     assert measured(found, "matmul_offsets").difference == 0.0
     assert found.rows[0].operations == 2 * 7 * 7 * 4 * 18
     assert found.rows[0].intensity == found.rows[0].operations / (4 * (162 + 72 + 196))
+
+
+@pytest.mark.parametrize("calls", [0, 4, 9, 20, 30])  # on a small problem, on the problem, weighed, timed
+def test_a_kernel_whose_process_is_ended_once_is_started_again_and_timed(file: str, calls: int) -> None:
+    (Path(file).parent / "calls").write_text(f"{calls:4}")
+    found = compared(f"{file}:is_ended_once")
+    assert int((Path(file).parent / "calls").read_text()) < 0
+    assert found.exit_status == 0, found.licences
+    assert found.rows[0].measurement(f"{file}:is_ended_once") is not None
 
 
 def test_a_kernel_that_is_wrong_on_any_problem_is_not_timed_on_any() -> None:
@@ -245,7 +265,7 @@ def test_what_cannot_be_had_is_an_error_in_one_sentence(monkeypatch: pytest.Monk
         compared("nothing")
     with pytest.raises(TargetError, match="target 'json:nothing': json has no attribute 'nothing'"):
         compared("json:nothing")
-    with pytest.raises(TypeError, match="target 'os:getpid': kernel os:getpid must take two operands"):
+    with pytest.raises(TargetError, match=r"^target 'os:getpid': kernel os:getpid must take two operands"):
         compared("os:getpid")
     there = contenders.locate
     monkeypatch.setattr(

@@ -84,6 +84,14 @@ asked = []
 divisible = on(divides)
 deep = on(lambda problem: problem.in_channels == 64 and problem.kernel_height == 7)
 none_fits = on(lambda problem: False)
+def is_ended_once(problem):
+    if not os.path.exists("ended"):
+        open("ended", "w").close()
+        os.kill(os.getpid(), 9)
+    return True
+
+
+ended = on(is_ended_once)
 hangs, fails, tampers, once = on(stops), on(raises), on(sets), on(counted)
 forgets = on(lambda problem: None)
 misspelt = on(lambda problem: problem.heigth > 2)
@@ -96,6 +104,18 @@ alone = on(lambda problem: "convverify" not in sys.modules and type(problem.pads
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kernels.py").write_text(KERNELS)
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_condition_whose_process_is_ended_once_is_asked_again() -> None:
+    host = Host(Place("kernels.py", "ended"))
+    try:
+        host.ready(60.0)
+        condition = condition_of(host, 60.0)
+        assert condition is not None
+        assert condition(Problem.parse("x=1x1x1x1 w=1x1x1x1"))
+        assert Path("ended").exists()
+    finally:
+        host.close()
 
 
 @pytest.fixture

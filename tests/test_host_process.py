@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trials import PATIENCE, hosted
 
-from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, Host, Place, _Tail, kill
+from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, EndedFromOutside, Host, Place, _Tail, kill
 from convverify.host.weighing import mebibytes_of
 from convverify.judging.trial import Trial
 from convverify.operands.case import Case
@@ -119,6 +119,55 @@ def test_a_kernel_that_cannot_be_loaded_is_one_sentence(folder: Path, code: str,
         assert str(caught.value) == told
         with pytest.raises(CannotLoad):  # and again, whoever asks
             host.ready()
+    finally:
+        host.close()
+
+
+DIES = """
+import os
+import signal
+
+with open("deaths") as file:
+    first, *others = file.read().split() or [""]
+with open("deaths", "w") as file:
+    file.write(" ".join(others))
+if first:
+    os.kill(os.getpid(), int(first))
+"""  # once by each of the signals that a file names
+
+
+@pytest.mark.parametrize(
+    ("deaths", "told"),
+    [
+        ((), ""),
+        ((signal.SIGKILL,), ""),
+        ((signal.SIGKILL, signal.SIGKILL), ""),
+        ((signal.SIGKILL, signal.SIGTERM), ""),
+        ((signal.SIGUSR1,) * 3, "the process was ended by SIGUSR1 while loading kernels.py:conv2d"),
+    ],
+)  # fmt: skip
+def test_only_what_recurs_keeps_a_kernel_from_being_loaded(folder: Path, deaths: tuple[int, ...], told: str) -> None:
+    (folder / "deaths").write_text(" ".join(str(int(number)) for number in deaths))
+    host = Host(write(folder, DIES))
+    try:
+        if told:
+            with pytest.raises(CannotLoad) as caught:
+                host.ready(PATIENCE)
+            assert (str(caught.value), type(caught.value)) == (told, CannotLoad)
+        else:
+            assert host.ready(PATIENCE)
+        assert [death.number for death in host.load_deaths] == list(deaths)
+    finally:
+        host.close()
+
+
+def test_a_process_that_ends_in_another_way_each_time_is_ended_from_outside(folder: Path) -> None:
+    (folder / "deaths").write_text("9 15 9")
+    host = Host(write(folder, DIES))
+    try:
+        told = r"kernels\.py:conv2d ended 3 times, not always in the same way: it was ended by SIGKILL, was ended by SIGTERM$"
+        with pytest.raises(EndedFromOutside, match=told):
+            host.ready(PATIENCE)
     finally:
         host.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convverify.cli import interruption
+from convverify.cli import interruption, main
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -47,6 +47,22 @@ def test_a_signal_of_later_interrupts_again(clock: Any) -> None:
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(number)
             clock[0] += 2.5
+
+
+def test_an_exception_that_code_at_work_has_made_of_an_interruption_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def imports(what: str) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Error calling __set_name__ on 'cached_property' instance") from error
+
+    monkeypatch.setattr("convverify.reporting.plain.show_registries", imports)
+    with pytest.raises(SystemExit) as ended:
+        main(["list"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.split() == ["convverify:", "interrupted"]
 
 
 def test_a_held_signal_waits_until_signals_are_heeded() -> None:

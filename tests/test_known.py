@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from convverify import Report, verify
+from convverify.campaign.events import Phase
 from convverify.campaign.known import Fault, around, reaches, read, write
 from convverify.operands.case import Case
 from convverify.reporting.outcomes import outcomes
@@ -101,6 +102,18 @@ def test_all_faults_are_found_one_after_the_other_and_each_is_one_finding() -> N
     assert [name for _, name in found].count("completes") == 1
     assert len(found) == 4, str(report)
     assert sorted(fault.property for fault in read(Path("known.toml"))) == sorted(name for _, name in found)
+
+
+def test_a_fault_is_looked_for_once_more_and_not_until_all_rounds_are_over() -> None:
+    phases: list[str] = []
+    problem = "x=1x5x5x4 w=3x2x2x4"  # two groups: right where values happen to agree, so that a script could call it
+    report = verified(
+        "two", problems=[problem], write_known="known.toml", max_time=200.0, without=["threads"],
+        listener=lambda event: phases.append(event.name) if isinstance(event, Phase) else None,
+    )  # fmt: skip
+    assert len(report.counterexamples) == 1, str(report)
+    assert "plain_script" not in {example.property for example in report.counterexamples}
+    assert phases.count("corpus") <= 3, phases
 
 
 def test_known_faults_are_muted_and_said_in_the_verdict() -> None:

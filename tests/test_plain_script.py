@@ -59,6 +59,21 @@ def dies_in_scripts(x, w):
     return right(x, w)
 
 
+def is_ended_once(x, w):
+    if is_script and not os.path.exists("ended"):
+        open("ended", "w").close()
+        os.kill(os.getpid(), 9)
+    return right(x, w)
+
+
+def is_ended_in_two_ways(x, w):
+    if is_script:
+        with open("ended", "a") as file:
+            file.write(".")
+            os._exit(file.tell())
+    return right(x, w)
+
+
 def leaves_in_silence(x, w):
     os._exit(0) if is_script else None
     return right(x, w)
@@ -138,6 +153,18 @@ def test_the_case_by_which_a_script_ends_is_named(here: Path) -> None:
     came = run("dies_in_scripts")
     assert came.finding is not None
     assert came.case.startswith("x=2x5x7x2")
+
+
+def test_a_script_that_is_ended_once_is_run_again(here: Path) -> None:
+    came = run("is_ended_once")
+    assert (here / "ended").exists()
+    assert (came.right, came.finding, came.failure) == (len(LINES) + 6, None, "")
+
+
+def test_a_script_that_ends_in_another_way_each_time_says_nothing_about_the_kernel(here: Path) -> None:
+    came = run("is_ended_in_two_ways")
+    assert came.finding is None
+    assert came.failure == "a plain script that calls the kernel ends with status 1, and when it is run again ends with status 2"
 
 
 def test_a_script_that_cannot_even_import_the_kernel_says_nothing_about_it(here: Path) -> None:

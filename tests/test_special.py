@@ -28,6 +28,9 @@ def row(line: str, x: list[float], w: list[float]) -> tuple[Problem, np.ndarray,
         ("x=1x1x4x1 w=1x2x1x1", [1, 2, 0, 4], [INF, 1], "yes yes no", "no no yes"),
         ("x=1x1x2x1 w=1x3x1x1 padding=SAME", [1, 2], [NAN, 1, 1], "no yes", "yes no"),  # a NaN weight over a pad
         ("x=1x1x2x1 w=1x3x1x1 padding=SAME", [1, NAN], [1, 1, 1], "yes yes", "no no"),
+        ("x=1x1x2x3 w=1x1x3x1 dtype=bfloat16", [90, 90, 90, 1, 1, NAN], [1, 1, 1], "no yes", "yes no"),  # 270 needs nine bits
+        ("x=1x1x2x3 w=1x1x3x1", [90, 90, 90, 1, 1, NAN], [1, 1, 1], "no yes", "no no"),
+        ("x=1x1x2x1 w=1x1x1x1", [0.5, NAN], [1], "no yes", "yes no"),
         ("x=1x1x2x0 w=1x1x0x1", [], [], "no no", "no no"),
     ],
 )

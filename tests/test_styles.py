@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from convverify.generation.strategies import problems
 from convverify.operands.case import Case
 from convverify.operands.fills import styles
+from convverify.operands.layouts import PLAIN
 from convverify.operands.placing import values_of
 from convverify.problems.dtypes import FORMATS
 from convverify.problems.problem import Problem
@@ -37,6 +40,16 @@ def test_integers_have_exact_sums_in_any_order(style: str, problem: Problem, see
     assert (x == np.rint(x)).all()
     assert (w == np.rint(w)).all()
     assert convolve(problem, abs(x), abs(w)).max(initial=0.0) <= FORMATS[problem.dtype].exact_integers
+
+
+@named("exact")
+@pytest.mark.parametrize("layouts", [(PLAIN, "broadcast"), ("broadcast", PLAIN), ("overlapping", "broadcast"), (PLAIN, "overlapping")])
+@pytest.mark.parametrize("terms", [3, 700])
+def test_sums_of_values_that_share_memory_are_exact_or_not_judged_as_such(style: str, layouts: tuple[str, str], terms: int) -> None:
+    for dtype, seed in itertools.product(("bfloat16", "float32"), range(30)):
+        case = Case(Problem(1, 2, 2, terms, 1, 1, 2, dtype=dtype), style, layouts, seed)
+        x, w = (np.abs(operand.array.astype(np.float64)) for operand in case.operands(((0, 1, 2, 3), (0, 1, 2, 3))))
+        assert case.stage == "rounding" or convolve(case.problem, x, w).max() <= FORMATS[dtype].exact_integers, case
 
 
 @named("exact")

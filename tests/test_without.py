@@ -10,6 +10,7 @@ import pytest
 
 from convverify import Report, verify
 from convverify.campaign.options import Options
+from convverify.judging.properties import properties
 from convverify.reporting.outcomes import NOT_JUDGED, outcomes
 
 KERNELS = '''
@@ -17,7 +18,7 @@ import threading
 
 import numpy as np
 
-busy = threading.Lock()
+busy, waiting = threading.Lock(), threading.Lock()
 
 
 def conv2d(x, w):
@@ -37,6 +38,11 @@ def conv2d(x, w):
 
 def declared(x, w):
     return conv2d(x, w)
+
+
+def right(x, w):
+    with waiting:
+        return conv2d(x, w)
 
 
 declared.reentrant = False
@@ -81,8 +87,15 @@ def test_what_is_left_out_is_said_in_the_verdict_and_not_judged(name: str, witho
     assert outcomes(report, []).get("threads") in (None, *(one for one in outcomes(report, []).values() if one.kind == NOT_JUDGED))
 
 
+def test_the_verdict_names_the_properties_that_are_judged_where_these_are_few() -> None:
+    few, most = ["completes", "exact_on_integers"], [name for name in properties.names() if name not in ("threads", "repeatable")]
+    assert verified("conv2d", properties=few).headline == "VERIFIED by completes, exact_on_integers only"
+    assert verified("conv2d", properties=few, without=["completes"]).headline == "VERIFIED by exact_on_integers only"
+    assert verified("declared", properties=most).headline == "VERIFIED without repeatable, threads"
+
+
 def test_nothing_is_said_where_nothing_is_left_out() -> None:
-    assert verified("conv2d", properties=["completes", "exact_on_integers"]).headline == "VERIFIED"
+    assert verified("right", properties=properties.names()).headline == "VERIFIED"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from convverify.generation.budget import default_budget, fit_budget
 from convverify.generation.edge_cases import corner_cases
 from convverify.generation.few_problems import few_cases, few_problems
 from convverify.generation.sampling import cases_of
+from convverify.host.heap import tidy
 from convverify.host.process import HUNG, CannotLoad, Death
 from convverify.judging.findings import Finding, ReferenceFault
 from convverify.judging.kernel import Kernel
@@ -165,7 +166,7 @@ class Campaign:
             self.emit(Failed("reference", str(error)))
             reason = "failed"
         except CannotLoad as error:
-            self.emit(Failed("usage", str(error)))
+            self.emit(Failed.of(error))
             reason = "failed"
         self._tell(force=True)
         if reason != "failed":
@@ -585,6 +586,8 @@ class Campaign:
         history = tuple(self._recent)
         for before in ((), history):
             died, trial = self._again(suspect.case, before, death)
+            if died is not None and not died.is_like(death):  # from outside, perhaps, as the first one may have been
+                died, trial = self._again(suspect.case, before, death)
             if died is not None:
                 self._recent.clear()
                 self._count_death(suspect)
@@ -630,6 +633,7 @@ class Campaign:
         if force or now - self._told > _PROGRESS_EVERY:
             self._told = now
             self.statistics.seconds = now - self._start
+            tidy()
             self.emit(Progress(self.statistics))
 
     def _budget(self) -> tuple[float, int, float]:

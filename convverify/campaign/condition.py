@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from convverify.host.process import HUNG, CannotLoad, Host
+from convverify.host.process import HUNG, CannotLoad, Death, EndedFromOutside, Host
 from convverify.judging.observation import observe, records_of
 from convverify.judging.script import dtype_of, posed
 from convverify.problems.domain import ConditionError
@@ -58,6 +58,8 @@ class Condition:
             try:
                 answers = self._answered(problems)
                 told = next((f"{told} about {problem}" for problem, (_, told) in zip(problems, answers, strict=True) if told), "")
+            except EndedFromOutside:
+                raise
             except CannotLoad as error:
                 answers, told = [], f"cannot be asked: {error}"
             self._failure = f"the domain's where {told}" if told else ""
@@ -69,8 +71,13 @@ class Condition:
         """Return for each problem the answer, and what is wrong with it, where something is."""
         if self._host is None:
             raise CannotLoad("its host was closed")
-        self._host.ready(float("inf"))
-        reply = self._host.collect(self._host.submit(posed(problems)), lambda case, step: self._seconds)
+        earlier: list[Death] = []
+        while True:
+            self._host.fresh() if earlier else self._host.ready(float("inf"))
+            reply = self._host.collect(self._host.submit(posed(problems)), lambda case, step: self._seconds)
+            if reply.death is None or reply.death.kind == HUNG or any(reply.death.is_like(death) for death in earlier):
+                break
+            earlier.append(reply.death)
         record = next(iter(records_of(reply.records, [len(problems)])), None) or []
         answers = list(map(_answer, record))
         wrong = "gave no answer"

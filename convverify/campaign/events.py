@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from convverify.campaign.statistics import Statistics
+from convverify.host.process import Death, EndedFromOutside
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,16 @@ class ReferenceWrong:
 
 @dataclass(frozen=True)
 class Failed:
-    """Nothing more could be done: a wrong target (kind "usage"), a reference that is not available ("reference"), a contradiction
-    within our own exact arithmetic ("oracle"), or anything else ("internal")."""
+    """Nothing more could be done: a wrong target (kind "usage"), processes that somebody ends ("outside"), a reference that is not
+    available ("reference"), a contradiction within our own exact arithmetic ("oracle"), or anything else ("internal")."""
 
     kind: str
     sentence: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Failed:
+        """Return what the user is told where a target cannot be loaded."""
+        return cls("outside" if isinstance(error, EndedFromOutside) else "usage", str(error))
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,11 @@ class Warned:
     """Something that a reader of the report should know, and that is nobody's fault."""
 
     sentence: str
+
+    @classmethod
+    def of_load(cls, death: Death) -> Warned:
+        """Return what a reader should know of a process that ended while it loaded a kernel, which was loaded when that was tried again."""
+        return cls(f"the kernel's process ended once while loading ({death}), and not when it was started again")
 
 
 Event: TypeAlias = Started | Phase | Slow | Progress | Found | Met | ReferenceWrong | Failed | Finished | Warned

@@ -171,11 +171,13 @@ def main(descriptor: int) -> None:
             consulted = references_of(options, references, statistics.times, emit)
             try:
                 session = Session(host, kernel_in(host, target, options), options.timeout)
+                for death in host.load_deaths:
+                    emit(Warned.of_load(death))
                 Campaign(options, session, consulted, emit, statistics, take, known).run()
             finally:
                 consulted.close()
     except (CannotLoad, ConditionError) as error:
-        emit(Failed("usage", str(error)))
+        emit(Failed.of(error))
     finally:
         host.close()
 

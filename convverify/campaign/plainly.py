@@ -61,13 +61,19 @@ def suits(case: Case, kernel: Kernel) -> bool:
     return problem.dtype != "bfloat16" and problem.macs <= _LARGEST and not problem.is_empty and problem.terms <= form.exact_integers
 
 
+def posed_plainly(line: str) -> Case:
+    """Return a case on the problem of another one, with operands that a line of NumPy makes."""
+    case = Case.parse(line)
+    return Case(case.problem, "sawtooth", seed=case.seed)
+
+
 def run_plainly(place: Place, kernel: Kernel, lines: Sequence[str], seconds: float, python: str = "") -> Plainly:
     """Run the problems of some cases in plain scripts and judge what they saved; `seconds` is what all calls together may take.
 
     Two scripts share the cases.  The first may do as little to the judge as a host may; the second is as free as a user's, so that no
     kernel is right only where its rights are few.
     """
-    cases = [Case(case.problem, "sawtooth", seed=case.seed) for case in map(Case.parse, lines)]
+    cases = list(map(posed_plainly, lines))
     right = 0
     for some, is_restricted in ((cases[::2], True), (cases[1::2] or cases, False)):
         again = [case.with_(seed=case.seed ^ 1) for case in some[:_TWICE]]  # results of one shape: is memory used again?
@@ -80,11 +86,14 @@ def run_plainly(place: Place, kernel: Kernel, lines: Sequence[str], seconds: flo
 
 
 def _judged(script: _Script, cases: list[Case]) -> Plainly:
-    saved, status, words = script.run(cases)
+    first = script.run(cases)
+    saved, status, words = first if first[0] is not None else script.run(cases)
     if saved is None:
+        if status != first[1]:  # from outside, perhaps, as what recurs is the kernel's
+            ways = f"{_how(first[1])}, and when it is run again {_how(status)}"
+            return Plainly(failure=f"a plain script that calls the kernel {ways}{words}")
         if script.run([])[0] is None:
-            how = "does not end" if status is None else f"ends with status {status}"
-            return Plainly(failure=f"a plain script that imports the kernel {how}{words}")
+            return Plainly(failure=f"a plain script that imports the kernel {_how(status)}{words}")
         for case in cases:  # by which it ends, or else after which
             alone, _, last = script.run([case])
             if alone is None:
@@ -99,6 +108,10 @@ def _judged(script: _Script, cases: list[Case]) -> Plainly:
         if isinstance(finding := plain_script(trial), Finding):
             return Plainly(number, str(case), finding)
     return Plainly(len(cases))
+
+
+def _how(status: int | None) -> str:
+    return "does not end" if status is None else f"ends with status {status}"
 
 
 @dataclass(frozen=True)

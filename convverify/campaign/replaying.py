@@ -14,7 +14,7 @@ from convverify.campaign.session import Session
 from convverify.campaign.statistics import Statistics
 from convverify.campaign.verification import Resolve, environment
 from convverify.host.limits import unreadable
-from convverify.host.process import CannotLoad
+from convverify.host.process import CannotLoad, EndedFromOutside
 from convverify.judging.kernel import Kernel
 from convverify.operands.case import Case
 
@@ -25,7 +25,7 @@ _VALUES = ("completes", "shape", "exact_on_integers", "within_error_bound", "spe
 def judge_once(options: Options, resolve: Resolve, case: Case, history: tuple[str, ...] = ()) -> Report:
     """Judge one case after others, and return the report: refuted, verified on this case, or inconclusive where it is not supported.
 
-    Raises ValueError where the target cannot be loaded.
+    Raises ValueError where the target cannot be loaded, EndedFromOutside where somebody keeps it from being loaded.
     """
     start = time.perf_counter()
     kernel, probe = _probed(options, resolve, case, history)
@@ -73,6 +73,8 @@ def _probed(
             prober = Prober(Session(host, kernel, options.timeout))
             limit = timeout or max(options.timeout, _PATIENCE)
             return kernel, prober.probe(str(case), properties=properties or options.properties, history=history, timeout=limit)
+    except EndedFromOutside:
+        raise
     except CannotLoad as error:
         raise ValueError(str(error)) from None
     finally:

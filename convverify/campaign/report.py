@@ -12,6 +12,7 @@ from convverify.campaign.events import Found, ReferenceWrong, Started
 from convverify.campaign.options import Options
 from convverify.campaign.statistics import Statistics
 from convverify.judging.kernel import DATA_FORMATS
+from convverify.judging.properties import in_order
 from convverify.judging.trial import Finding
 
 VERIFIED, REFUTED, USAGE, INCONCLUSIVE, INTERRUPTED = "verified", "refuted", "usage", "inconclusive", "interrupted"
@@ -81,9 +82,16 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The verdict in capitals, with what was left out of it: "VERIFIED without threads"."""
-        left_out = f" without {', '.join(self.without)}" if self.without and self.ok else ""
-        return self.verdict.upper() + left_out
+        """The verdict in capitals, with the properties that were left out of it, or those few that were not: "VERIFIED without threads",
+        "VERIFIED by shape, dtype only"."""
+        names = [entry.name for entry in in_order()]
+        judged = [name for name in names if self.options.asks(name) and name not in self.without]
+        left_out = self.without if self.options.properties is None else tuple(name for name in names if name not in judged)
+        if not (self.ok and left_out):
+            return self.verdict.upper()
+        if self.options.properties is not None and len(judged) <= len(left_out):
+            return f"{self.verdict.upper()} by {', '.join(judged)} only"
+        return f"{self.verdict.upper()} without {', '.join(left_out)}"
 
     @property
     def exit_status(self) -> int:

@@ -20,7 +20,7 @@ from convverify.campaign.known import Known, around, fault_of
 from convverify.campaign.known import read as read_known
 from convverify.campaign.known import write as write_known
 from convverify.campaign.options import Options
-from convverify.campaign.plainly import CASES, Plainly, run_plainly
+from convverify.campaign.plainly import CASES, Plainly, posed_plainly, run_plainly
 from convverify.campaign.probing import Prober
 from convverify.campaign.referring import ReferenceLost, References, consult
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, KNOWN, REFUTED, USAGE, VERIFIED, Counterexample, Report
@@ -137,7 +137,7 @@ class Verification:
             self._read_known()
             self._target, self._located_references = self._resolve(self.options)
         except ValueError as error:
-            self.hear(Failed("usage", str(error)))
+            self.hear(Failed.of(error))
             return self._report(False, time.perf_counter() - start)
         host = host_of(self._target, self.options)
         try:
@@ -150,12 +150,15 @@ class Verification:
                         except KeyboardInterrupt:
                             interrupted = True
                         except (CannotLoad, ConditionError) as error:
-                            self.hear(Failed("usage", str(error)))
+                            self.hear(Failed.of(error))
                     if interrupted or not self._goes_on(time.perf_counter() - start):
                         break
         finally:
             host.close()
             self._references.close()
+        if self.failed is None:
+            for death in host.load_deaths:
+                self.hear(Warned.of_load(death))
         if host.printed > 1 << 20:
             self._warn(f"the kernel printed {host.printed / 2**20:.0f} MiB, which were not shown")
         self._unexplained()
@@ -241,7 +244,10 @@ class Verification:
         if self._target.place.sandbox:
             self._warn("plain_script was not judged: a plain script is in no sandbox")
             return
-        cases = self._sample[: CASES if self._slow is None else _SLOW_CASES]
+        cases = [line for line in self._sample if self._known.which("plain_script", "", [posed_plainly(line)]) is None]
+        cases = cases[: CASES if self._slow is None else _SLOW_CASES]
+        if not cases:
+            return
         seconds = CASES * self.options.timeout + (AGAIN * len(cases) * self._slow.first if self._slow else 0.0)
         came = run_plainly(self._target.place, self._kernel, cases, seconds, self.options.python or "")
         self.statistics.judged["plain_script"] += came.right
@@ -297,9 +303,10 @@ class Verification:
             fault = replace(fault, cases=(*fault.cases, *seen))
         number = self._known.as_seen(fault)
         if number is not None:
-            self._known.faults[number] = self._known.faults[number].joined(fault)
+            known = self._known.faults[number]
+            self._known.faults[number] = known.joined(fault)
             self._known.meet(number)
-            self._muted_more = True
+            self._muted_more |= self._known.faults[number] != known
             if number < self._known.from_file:
                 self.found = [other for other in self.found if other is not found and not self._is_of_file(other)]
         elif self._goes_on_at_all or not any(fault.resembles(other) for other in self._known.faults):

@@ -51,6 +51,8 @@ class _OneSentence(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
+            if interruption.came():  # code at work, an import for one, has made another exception of it
+                raise KeyboardInterrupt from None
             from convverify.campaign.report import EXIT_STATUS
             from convverify.cli.failures import told_failure
 

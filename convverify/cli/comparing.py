@@ -18,6 +18,7 @@ from convverify.problems.size import too_large
 from convverify.reporting import files
 from convverify.reporting.compare_text import CompareProgress, show_comparison
 from convverify.reporting.plain import one_line
+from convverify.targets import TargetError
 
 
 def compare(kernels: tuple[str, ...], values: dict[str, Any], plot_file: str | None, json_file: str | None) -> int:
@@ -31,6 +32,8 @@ def compare(kernels: tuple[str, ...], values: dict[str, Any], plot_file: str | N
     except ReferenceUnavailable as error:
         print(f"convverify: {one_line(str(error))}", file=sys.stderr)
         return 3
+    except TargetError as error:
+        raise click.UsageError(str(error)) from None
     finally:
         progress.close()
     interruption.hold()

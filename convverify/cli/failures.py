@@ -10,6 +10,7 @@ import traceback
 
 from convverify import __version__
 from convverify.campaign.report import FAILED, INCONCLUSIVE
+from convverify.host.process import CannotLoad
 
 _OURS = (BrokenPipeError, ConnectionError, ChildProcessError, ProcessLookupError)  # between processes that we have started ourselves
 
@@ -20,6 +21,8 @@ def told_failure(error: BaseException) -> tuple[str, str]:
     What the machine does not give (OSError, MemoryError) makes a run inconclusive.  Anything else is a fault of the harness: its traceback
     is written to a file, which the sentence names.
     """
+    if isinstance(error, CannotLoad):  # whom somebody ends, or who was loaded before
+        return INCONCLUSIVE, str(error)
     if isinstance(error, MemoryError):
         return INCONCLUSIVE, "there is not enough memory for this"
     if isinstance(error, OSError) and not isinstance(error, _OURS):

@@ -19,10 +19,10 @@ from convverify.compare.options import CompareOptions, Item, items_of
 from convverify.compare.plausible import refuse, too_fast
 from convverify.compare.results import Comparison, Measurement, Row
 from convverify.compare.timing import Samples, Spread, estimate, interleaved, rounds_for
-from convverify.compare.turns import TurnFailed, Turns
+from convverify.compare.turns import TurnFailed, Turns, is_tried_again
 from convverify.compare.verified import Elsewhere, ItemJudge, Judged, Licence, Refutation, campaign, refutation_of
 from convverify.host.limits import unreadable
-from convverify.host.process import CannotLoad, Place
+from convverify.host.process import CannotLoad, Death, EndedFromOutside, Place
 from convverify.targets import Located, TargetError
 
 _NOISY = 0.2  # distance of the quartiles as a fraction of the median
@@ -85,7 +85,7 @@ class Runner:
     def run(self) -> Comparison:
         """Do it all.
 
-        Raises ReferenceUnavailable where TensorFlow is asked for and cannot be loaded, TargetError or TypeError for another kernel.
+        Raises ReferenceUnavailable where TensorFlow is asked for and cannot be loaded, TargetError for another kernel.
         """
         interrupted = False
         everybody = (*self.contenders, self._empty, *(weigher.contender for weigher in self._weighers.values()))
@@ -124,10 +124,13 @@ class Runner:
             self.listener(Step("loading", number, len(everybody), contender.name))
             try:
                 contender.load()
-            except CannotLoad as error:
+            except EndedFromOutside:
+                raise
+            except (CannotLoad, TypeError, ValueError) as error:
                 if _kernel_of(contender.name) == TENSORFLOW:
                     raise ReferenceUnavailable(f"tensorflow is not available: {error}") from None
-                raise TargetError(f"target {contender.name!r}: {error}") from None
+                name = f"target {contender.name!r}: "
+                raise TargetError(name + str(error).removeprefix(name)) from None
 
     def _verify(self) -> None:
         for number, item in enumerate(self.items, start=1):
@@ -173,10 +176,16 @@ class Runner:
 
     def _row(self, item: Item) -> Row:
         """Time an item; whoever fails meanwhile, although it was right before, takes no more part."""
+        deaths: dict[str, list[Death]] = {}
         while True:
             try:
                 return self._timed(item)
             except TurnFailed as failed:
+                contender = next((one for one in self.contenders if one.name == failed.name), self._empty)
+                if is_tried_again(contender, failed, deaths.setdefault(failed.name, [])):
+                    continue
+                if contender is self._empty:  # which does nothing
+                    raise EndedFromOutside(f"the process that times empty calls was ended from outside: {failed.sentence}") from None
                 self._refute(_kernel_of(failed.name), refutation_of(failed, self.options))
 
     def _timed(self, item: Item) -> Row:

@@ -92,7 +92,8 @@ class Contender:
         if self._running:
             yield
             return
-        self.tree.go_on()
+        if self.host.root:
+            self.tree.go_on()
         self._running = True
         try:
             yield

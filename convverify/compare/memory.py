@@ -58,7 +58,7 @@ class Weigher:
         if sys.platform != "linux":
             return None
         try:
-            if contender.forks or not contender.is_shipped:
+            if contender.forks or not contender.is_shipped or contender.host.ended() is not None:
                 contender.fresh()
                 self._kept = 0  # a framework that ships is not started again for each problem: what it has kept, it keeps
             with Turns(contender, reduced(problem, _SMALL)) as turns:

@@ -30,15 +30,17 @@ from convverify.problems.problem import Problem
 _POLL, _WATCH = 0.02, 1e-3
 _LOOK = 0.5  # seconds of a call after which one looks whether the host is still there
 _GROWTH = 1024.0  # MiB by which the shared memory may grow during a call
+_DEATHS = 2  # in different ways, after which the next one is the kernel's
 _REST = 0.5  # seconds at the most until a host has come to rest
 
 
 class TurnFailed(Exception):
-    """A timed call that went wrong: whose, on which problem, the property that does not hold, and a sentence."""
+    """A timed call that went wrong: whose, on which problem, the property that does not hold, a sentence, and how the host ended where it
+    did."""
 
-    def __init__(self, name: str, problem: Problem, property_: str, sentence: str) -> None:
+    def __init__(self, name: str, problem: Problem, property_: str, sentence: str, death: Death | None = None) -> None:
         super().__init__(sentence)
-        self.name, self.problem, self.property, self.sentence = name, problem, property_, sentence
+        self.name, self.problem, self.property, self.sentence, self.death = name, problem, property_, sentence, death
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,16 @@ class Turn:
     before: float
     processor: float
     cost: float
+
+
+def is_tried_again(contender: Contender, failed: TurnFailed, earlier: list[Death]) -> bool:
+    """Start a contender again whose host has died in no way in which it died `earlier`, and return True; what recurs is the kernel's."""
+    death = failed.death
+    if death is None or death.kind == HUNG or len(earlier) == _DEATHS or any(map(death.is_like, earlier)):
+        return False
+    earlier.append(death)
+    contender.fresh()
+    return True
 
 
 class Turns:
@@ -128,8 +140,8 @@ class Turns:
             raise self._failed("repeatable", f"a timed call {sentence}")
         return Turn(end - start + before, before, processor, time.perf_counter() - begun)
 
-    def _failed(self, property_: str, sentence: str) -> TurnFailed:
-        return TurnFailed(self.contender.name, self.problem, property_, sentence)
+    def _failed(self, property_: str, sentence: str, death: Death | None = None) -> TurnFailed:
+        return TurnFailed(self.contender.name, self.problem, property_, sentence, death)
 
     def _halt(self) -> bool:
         try:
@@ -168,5 +180,5 @@ class Turns:
             if death is None and now - start > _LOOK:
                 death = Death(MEMORY, _GROWTH) if host.grown() > _GROWTH else host.ended()
             if death is not None and mapping.word(TURNED) != turn:
-                raise self._failed("completes", f"in a timed call {death}")
+                raise self._failed("completes", f"in a timed call {death}", death)
         return time.perf_counter()

@@ -19,7 +19,8 @@ from convverify.compare.contenders import Contender
 from convverify.compare.operands import Array
 from convverify.compare.options import CompareOptions, Item
 from convverify.compare.reduction import affordable
-from convverify.compare.turns import TurnFailed, Turns
+from convverify.compare.turns import TurnFailed, Turns, is_tried_again
+from convverify.host.process import Death
 from convverify.judging.findings import Finding
 from convverify.judging.kernel import Kernel
 from convverify.judging.observation import records_of
@@ -148,10 +149,14 @@ class ItemJudge:
         item, kernel = self.item, contender.kernel
         if not kernel.explores(item.problem):
             return "it is none of the problems that the kernel's signature and domain declare"
-        try:
-            problem = affordable_problem(contender, item.problem, self.options)
-        except TurnFailed as failed:
-            return refutation_of(failed, self.options)
+        earlier: list[Death] = []
+        while True:
+            try:
+                problem = affordable_problem(contender, item.problem, self.options)
+                break
+            except TurnFailed as failed:
+                if not is_tried_again(contender, failed, earlier):
+                    return refutation_of(failed, self.options)
         trial = Trial(kernel, Case(problem))
         for right in self._right.setdefault(problem, [_Right(case) for case in cases_of(problem, self.options.seed)]):
             trial = right.trial(kernel)
@@ -171,6 +176,27 @@ class ItemJudge:
 
 def _judge(contender: Contender, trial: Trial) -> Refutation | str | None:
     """Have a case carried out and judge it: what refutes the kernel, why it does not support the problem, or None where it is right."""
+    earlier: list[Death] = []
+    while True:
+        try:
+            _carry_out(contender, trial)
+            break
+        except NoRoom:
+            return "its operands and results do not fit the memory that is shared"
+        except TurnFailed as failed:
+            if not is_tried_again(contender, failed, earlier):
+                return Refutation("completes", str(trial.case), failed.sentence)
+    _, finding = judge(trial, _PROPERTIES)
+    if trial.first.unsupported:
+        text = trial.first.error.text if trial.first.error else ""
+        return "the kernel raises NotImplementedError" + (f": {text}" if text else "")
+    if finding is None and not trial.answered:
+        finding = Finding("completes", f"the kernel {trial.first.failure or trial.first.nonsense}")
+    return Refutation(finding.property, str(trial.case), finding.sentence) if finding is not None else None
+
+
+def _carry_out(contender: Contender, trial: Trial) -> None:
+    """Have a case carried out.  Raises NoRoom, and TurnFailed where the host dies of it."""
     host = contender.host
     arena = Arena(host.mapping, host.next_slot)
     try:
@@ -179,19 +205,10 @@ def _judge(contender: Contender, trial: Trial) -> Refutation | str | None:
         with contender.going_on():
             reply = host.collect(host.submit(script), lambda case, step: contender.patience)
         if reply.death is not None:
-            return Refutation("completes", str(trial.case), str(reply.death))
+            raise TurnFailed(contender.name, trial.problem, "completes", str(reply.death), reply.death)
         trial.take(next(iter(records_of(reply.records, [len(trial.plan.steps)])), None))
-    except NoRoom:
-        return "its operands and results do not fit the memory that is shared"
     finally:
         arena.reset()
-    _, finding = judge(trial, _PROPERTIES)
-    if trial.first.unsupported:
-        text = trial.first.error.text if trial.first.error else ""
-        return "the kernel raises NotImplementedError" + (f": {text}" if text else "")
-    if finding is None and not trial.answered:
-        finding = Finding("completes", f"the kernel {trial.first.failure or trial.first.nonsense}")
-    return Refutation(finding.property, str(trial.case), finding.sentence) if finding is not None else None
 
 
 def cases_of(problem: Problem, seed: int) -> tuple[Case, Case]:

@@ -13,7 +13,7 @@ from typing import Any
 from .calls import Runner
 from .loading import describe
 from .mapping import TO_HOST, TO_JUDGE
-from .process import Limit, Reply, map_memory
+from .process import Death, Limit, Reply, map_memory
 
 
 class LocalHost:
@@ -24,6 +24,7 @@ class LocalHost:
         os.close(descriptor)
         self.described = describe(function)
         self.printed, self.pid = 0, 0
+        self.load_deaths: list[Death] = []
         self._submitted = 0
         self._runner = Runner(self.mapping, function, _not_of_kernels())
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Mapping as Mapping_
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import psutil
@@ -32,6 +32,7 @@ _POLL = 0.02
 _TAIL = 8192
 _STARVED = 9.0  # times a limit, that a host may have waited for a processor
 _WORD = 1 << 32
+_LOADS = 3  # tries to load a kernel whose process ends meanwhile
 _LARGEST = 1 << 36  # bytes that are mapped at the most; what is not touched takes no memory
 
 EXITED, SIGNALLED, HUNG, MEMORY, LOST = "exited", "signalled", "hung", "memory", "lost"
@@ -66,6 +67,10 @@ class Death:
     calling: bool = False
     words: str = ""
 
+    def is_like(self, other: Death) -> bool:
+        """Return whether another host ended in the same way."""
+        return (self.kind, self.number) == (other.kind, other.number)
+
     def __str__(self) -> str:
         """Return it in words."""
         if self.kind == HUNG:
@@ -95,6 +100,10 @@ class CannotLoad(RuntimeError):
     """A host that cannot load its kernel; the message is one sentence."""
 
 
+class EndedFromOutside(CannotLoad):
+    """A host whose process ended in another way at each try, which no kernel does: somebody ends it."""
+
+
 class Host:
     """A process that holds a kernel."""
 
@@ -118,7 +127,8 @@ class Host:
         self._child = self._child_here = 0  # as its program knows it, and, in a sandbox, as one knows it here
         self._exit: int | None = None
         self._loaded = False
-        self._failure = ""
+        self._failure: CannotLoad | None = None
+        self.load_deaths: list[Death] = []  # of processes that ended before the kernel was loaded
         self._used = self._overgrown = False  # whether it was asked for anything; whether it grew while the next batch was laid out
         self._begun = 0.0
         self._laid_out = 0
@@ -159,7 +169,7 @@ class Host:
         self._link, self._kept = ours, b""
         assert self._process.stdout is not None
         self._tail = _Tail(self._process.stdout)
-        self._child, self._exit, self._loaded, self._failure, self._used = 0, None, False, "", False
+        self._child, self._exit, self._loaded, self._failure, self._used = 0, None, False, None, False
         self._take_stock()
         self._child_here = 0
         self._begun = time.monotonic()
@@ -169,23 +179,41 @@ class Host:
     def ready(self, seconds: float = 0.0) -> bool:
         """Return whether the kernel is loaded, after at most `seconds`; start the process where need be.
 
-        Raises CannotLoad, in one sentence, where it cannot be loaded.
+        A process that ends meanwhile is started again: a kernel that cannot be loaded ends it in the same way each time.  Raises
+        CannotLoad, in one sentence, for such a kernel; EndedFromOutside where it ends in one way, then in another.
         """
         self.start()
-        deadline = time.monotonic() + seconds
+        deadline, earlier = time.monotonic() + seconds, len(self.load_deaths)
         while True:
             self._pump(0.0 if self._loaded else max(0.0, min(deadline - time.monotonic(), 0.1)))
-            if self._failure:
-                raise CannotLoad(self._failure)
+            if self._failure is not None:
+                raise self._failure
             if self._loaded:
                 return True
-            if self._exit is not None or self._is_gone():
-                how = _death_of(self._exit if self._exit is not None else self._wait_exit(), self._last_words())
-                self._failure = f"{how} while loading {self.place.place}:{self.place.attribute}"
+            if self._is_gone():
+                self.load_deaths.append(_death_of(self._wait_exit(), self._last_words()))
+                self._failure = self._blame(self.load_deaths[earlier:])
+                if self._failure is None:
+                    self._end()
+                    self.start()
             elif self._is_over(self.load_timeout, self._begun, 0.0):
-                self._failure = f"{self.place.place}:{self.place.attribute} was not loaded within {self.load_timeout:g} s"
+                self._failure = CannotLoad(f"{self._name} was not loaded within {self.load_timeout:g} s")
             elif time.monotonic() >= deadline:
                 return False
+
+    @property
+    def _name(self) -> str:
+        return f"{self.place.place}:{self.place.attribute}"
+
+    def _blame(self, deaths: list[Death]) -> CannotLoad | None:
+        """Return whose fault it is that the process ended so often before the kernel was loaded; None as long as that is to be tried."""
+        if len(deaths) < _LOADS:
+            return None
+        last = deaths[-1]
+        if all(death.is_like(last) for death in deaths):
+            return CannotLoad(f"{last} while loading {self._name}")
+        ways = ", ".join(dict.fromkeys(str(replace(death, words="")).removeprefix("the process ") for death in deaths))
+        return EndedFromOutside(f"the process that loads {self._name} ended {len(deaths)} times, not always in the same way: it {ways}")
 
     def fresh(self) -> None:
         """See to it that the next batch meets a kernel that has never been called; what has been submitted is forgotten."""
@@ -414,7 +442,7 @@ class Host:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "failed" in message and not self._loaded:
-            self._failure = str(message["failed"])[:2000]
+            self._failure = CannotLoad(str(message["failed"])[:2000])
         elif "loaded" in message and not self._loaded:
             self.described = dict(message["loaded"]) | {"forks": message["forks"] is True}
             self._loaded = True

@@ -19,6 +19,7 @@ from typing import Any
 
 from . import limits
 from .calls import Runner
+from .heap import tidy
 from .loading import LoadError, describe, load, load_kernel
 from .mapping import IDLE, TO_HOST, TO_JUDGE, Mapping
 
@@ -179,3 +180,4 @@ def _serve(mapping: Mapping, function: Any, convert: Any, said: dict[str, Any], 
         runner.run(done, done % 2)
         mapping.set_state(done, 0, 0, IDLE, runner.calls)
         mapping.set_word(TO_JUDGE, done)
+        tidy()

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.operands.fills import styles
-from convverify.operands.layouts import PLAIN, layouts, mixed
+from convverify.operands.layouts import PLAIN, SHARING, layouts, mixed
 from convverify.operands.placing import Memory, Operand, place, values_of
 from convverify.problems.dtypes import FORMATS, numpy_dtype
 from convverify.problems.problem import Problem, split_tokens
@@ -54,7 +54,12 @@ class Case:
         """ "exact", "rounding" or "special": how the values are judged."""
         if self.style == "given":
             return _stage_of_given(self)
-        stage: str = styles[self.style].traits["stage"]
+        traits = styles[self.style].traits
+        stage: str = traits["stage"]
+        if stage == "exact" and set(SHARING) & set(self.layouts):
+            # What repeats values repeats those that stand alone among zeros, too.
+            is_sparse = traits.get("sparse") or self.problem.terms > FORMATS[self.problem.dtype].exact_integers
+            return "rounding" if is_sparse else stage
         return stage
 
     @property

@@ -3,7 +3,7 @@
 A style is a function (problem, bits_x, bits_w, choices) -> (x, w): float64 arrays in the shapes of the problem, made from arrays of
 random 64-bit integers by exact arithmetic alone, so that a seed gives the same operands on every machine.  Its traits: `stage`
 is "exact" (integers: every partial sum is exact), "rounding" (judged by the error bound) or "special" (NaN and Inf); `weight` says how
-often a campaign draws it (1 unless told).
+often a campaign draws it (1 unless told), `sparse` that sums are exact because of zeros.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def small_integers(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choice
     return _integers(bits_x, magnitude), _thin(problem, _integers(bits_w, magnitude))
 
 
-@styles.register(stage="exact")
+@styles.register(stage="exact", sparse=True)
 def impulse(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
     """A single nonzero in one operand, integers in the other: the output shows the other operand, moved.  Now and then the nonzero, or all
     of the other operand, are odd numbers of all p bits, beside 1 and -1."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.operations.forward import Floats, convolve, gather_windows
+from convverify.problems.dtypes import FORMATS
 from convverify.problems.problem import Problem
 
 Mask = npt.NDArray[np.bool_]
@@ -28,18 +29,30 @@ class SpecialMasks:
 def special_masks(problem: Problem, x: Floats, w: Floats) -> SpecialMasks:
     """Return what NaN and Inf in x (NHWC) and w (HWIO) do to the output.
 
-    Not judged: a non-finite weight that meets a pad, and a NaN or Inf that meets a zero.
+    Not judged: a non-finite weight that meets a pad, a NaN or Inf that meets a zero, and a finite sum that need not be exact.
     """
     x_bad, w_bad = ~np.isfinite(x), ~np.isfinite(w)
     nonfinite = _meet(problem, x_bad, w != 0) | _meet(problem, x != 0, w_bad)
     unjudged = _meet(problem, x_bad, w == 0) | _meet(problem, x == 0, w_bad) | _meet_pads(problem, w_bad)
-    return SpecialMasks(nonfinite, unjudged & ~nonfinite)
+    return SpecialMasks(nonfinite, (unjudged | _inexact(problem, x, w)) & ~nonfinite)
 
 
 def special_expected(problem: Problem, x: Floats, w: Floats, masks: SpecialMasks) -> Floats:
     """Return the sums of products, NaN wherever the result is not finite or not judged; `masks` are those of `special_masks`."""
     finite = convolve(problem, np.nan_to_num(x, nan=0, posinf=0, neginf=0), np.nan_to_num(w, nan=0, posinf=0, neginf=0))
     return np.where(masks.nonfinite | masks.unjudged, np.nan, finite)
+
+
+def _inexact(problem: Problem, x: Floats, w: Floats) -> Mask:
+    """Return where the sum of the finite products may have been rounded: values that repeat in memory may be more than the sum has room for."""
+    x, w = (np.abs(np.where(np.isfinite(array), array, 0.0)) for array in (x, w))
+    limit = FORMATS[problem.dtype].exact_integers
+    if any((array != np.rint(array)).any() for array in (x, w)):
+        return np.ones(problem.output_shape, bool)
+    if problem.terms * x.max(initial=0.0) * w.max(initial=0.0) <= limit:
+        return np.zeros(problem.output_shape, bool)
+    inexact: Mask = convolve(problem, x, w) > limit
+    return inexact
 
 
 def infinities(problem: Problem, x: Floats, w: Floats) -> tuple[Mask, Mask]:
