@@ -42,7 +42,8 @@ class Walk:
     def step(self, title: str, *command: str, status: int = 0, shows: str = "") -> str:
         """Run a command, print what it took, and return its output; it must end with `status`, and print `shows`."""
         words = [sys.executable, "-m", *command] if command[0] in ("convverify", "asv", "pytest") else list(command)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(self.folder.parent), "NO_COLOR": "1"}
+        places = f"{ROOT}{os.pathsep}{self.folder}"  # of the kernel, too: with `--python same` asv installs nothing
+        environment = {**os.environ, "PYTHONPATH": places, "ASV_PYTHONPATH": places, "HOME": str(self.folder.parent), "NO_COLOR": "1"}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
         environment.pop("GITHUB_ACTIONS", None)
         start = time.perf_counter()
