@@ -6,7 +6,7 @@ Names are loaded when they are used: `import convverify` loads neither TensorFlo
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convverify._aliases import install as _install_aliases
 
@@ -39,6 +39,33 @@ _PLACES = {
     "verify": "convverify.api",
     "verify_convolution": "convverify.testing",
 }
+
+if TYPE_CHECKING:  # the same names, for type checkers
+    from convverify.adapting import adapt as adapt
+    from convverify.adapting import pads as pads
+    from convverify.api import replay as replay
+    from convverify.api import verify as verify
+    from convverify.campaign.options import Options as Options
+    from convverify.campaign.report import Report as Report
+    from convverify.generation.strategies import cases as cases
+    from convverify.generation.strategies import problems as problems
+    from convverify.judging.kernel import make_kernel as make_kernel
+    from convverify.kernels.fft import conv2d_fft as conv2d_fft
+    from convverify.kernels.loops import conv2d_loops as conv2d_loops
+    from convverify.kernels.loops_compiled import conv2d_loops_compiled as conv2d_loops_compiled
+    from convverify.kernels.matmul import conv2d_matmul as conv2d_matmul
+    from convverify.kernels.matmul_offsets import conv2d_matmul_offsets as conv2d_matmul_offsets
+    from convverify.kernels.winograd import conv2d_winograd_2x2 as conv2d_winograd_2x2
+    from convverify.kernels.winograd import conv2d_winograd_4x4 as conv2d_winograd_4x4
+    from convverify.operands.case import Case as Case
+    from convverify.operations.error_bounds import assert_within_bound as assert_within_bound
+    from convverify.problems.domain import Domain as Domain
+    from convverify.problems.domain import domain as domain
+    from convverify.problems.problem import Problem as Problem
+    from convverify.testing import NotVerified as NotVerified
+    from convverify.testing import kernel_test as kernel_test
+    from convverify.testing import verify_convolution as verify_convolution
+
 __all__ = ["__version__", *_PLACES]
 
 

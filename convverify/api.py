@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,14 +30,15 @@ Target: TypeAlias = str | Callable[..., Any]
 _SEQUENCES = ("tuple[str, ...]", "tuple[str, ...] | None")
 
 
-def verify(target: Target, *, listener: Listener | None = None, **options: Any) -> Report:
+def verify(target: Target, *, listener: Listener | None = None, check: bool = False, **options: Any) -> Report:
     """Verify a kernel, as `convverify check` does.
 
     Parameters
     ----------
     target : a name as on the command line, or a function f(x, w, ...) in the contract of a kernel.  A function that no other process
         can import (a local one, one typed at a prompt) is verified in this process, without isolation.
-    listener : called with each event while the campaign runs
+    listener : called with each event while the campaign runs; without one, a notebook shows a bar
+    check : raise NotVerified unless the kernel is verified
     options : fields of `convverify.Options`: references, max_examples, max_time, seed, dtypes, data_format, accuracy, ...
 
     Returns
@@ -46,12 +49,38 @@ def verify(target: Target, *, listener: Listener | None = None, **options: Any) 
     ------
     TypeError, ValueError
         Naming the argument that is wrong.
+    NotVerified
+        With `check`, if the verdict is neither verified nor known: an AssertionError whose `report` is the report.
     """
     stop_if_loading()
     from convverify.campaign.verification import Verification
 
     chosen, resolve = prepare(target, options)
-    return Verification(chosen, listener or (lambda event: None), resolve).run()
+    with _shown_in_notebooks(chosen) if listener is None else contextlib.nullcontext(listener) as heard:
+        report = Verification(chosen, heard, resolve).run()
+    if check and not report.ok:
+        from convverify.reporting.outcomes import failure_text
+        from convverify.testing import NotVerified
+
+        raise NotVerified(failure_text(report), report)
+    return report
+
+
+@contextlib.contextmanager
+def _shown_in_notebooks(options: Options) -> Iterator[Listener]:
+    """Yield a listener that shows progress in a notebook, and nothing elsewhere."""
+    if "ipykernel" not in sys.modules:
+        yield lambda event: None
+        return
+    from rich.console import Console
+
+    from convverify.reporting.progress import TerminalProgress
+
+    progress = TerminalProgress(Console(highlight=False, emoji=False), options)
+    try:
+        yield progress
+    finally:
+        progress.close()
 
 
 def replay(target: Target, case: str | Case | Path, **options: Any) -> Report:

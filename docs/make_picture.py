@@ -2,8 +2,7 @@
 
     python docs/make_picture.py
 
-The kernel is the one of README.md, taken from there.  The run is that of README.md without TensorFlow; the picture ends where the first
-counterexample ends.
+The kernel is the one of README.md, taken from there.  The run is that of README.md without TensorFlow.
 """
 
 from __future__ import annotations
@@ -57,16 +56,12 @@ def output() -> str:
     return done.stdout
 
 
-def first_counterexample(printed: str) -> Text:
-    """Return the lines up to the end of the first counterexample, without those of the live bar."""
-    text = Text.from_ansi("\n".join(line.rpartition("\r")[2] for line in printed.replace("\r\n", "\n").split("\n")))
-    lines = [line for line in text.split("\n") if not re.search(r"\d+/[\d?]+ problems|^\w+: \d+ cases on", line.plain)]
-    heads = [
-        number for number, line in enumerate(lines) if number and re.match(r"\w+: ", line.plain) and not lines[number - 1].plain.strip()
-    ]
-    assert heads, printed
-    end = heads[1] - 1 if heads[1:] else next((n for n in range(heads[0], len(lines)) if not lines[n].plain.strip()), len(lines))
-    return Text("\n").join([Text(f"$ convverify {' '.join(COMMAND)}", "bold"), *lines[:end]])
+def without_progress(printed: str, command: str) -> Text:
+    """Return what stays on a terminal when a command has ended, below its line."""
+    raw = [line.rpartition("\r")[2] for line in printed.replace("\r\n", "\n").rstrip().split("\n")]
+    shown = [(line, Text.from_ansi(line)) for line in raw]
+    lines = [text for line, text in shown if not re.search(r"\d+/[\d?]+ problems", text.plain) and (text.plain or not line)]
+    return Text("\n").join([Text(f"$ {command}", "bold"), *lines])
 
 
 def svg(text: Text, colours: dict[str, str]) -> str:
@@ -112,7 +107,7 @@ def _attributes(style: Style, colours: dict[str, str]) -> str:
 
 def main() -> None:
     """Run the kernel, and draw what is printed in both schemes."""
-    text = first_counterexample(output())
+    text = without_progress(output(), f"convverify {' '.join(COMMAND)}")
     for scheme, colours in COLOURS.items():
         (ROOT / "docs" / f"refuted-{scheme}.svg").write_text(svg(text, colours), encoding="utf-8")
 

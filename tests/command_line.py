@@ -15,7 +15,7 @@ import convverify
 ROOT = str(Path(convverify.__file__).parents[1])
 COMMAND = [sys.executable, "-m", "convverify"]
 PATIENCE = 300.0  # seconds until a run that does not end is given up: a safeguard, not a measure
-QUICK = ("--reference", "exact", "--max-examples", "0", "--max-macs", "1000")  # small corners alone, without TensorFlow
+QUICK = ("--reference", "exact", "--max-examples", "0", "--max-macs", "1000")  # small edge cases alone, without TensorFlow
 ONE = ("--reference", "exact", "--problem", "x=1x3x4x2 w=2x2x2x3")
 
 KERNELS = '''
@@ -104,7 +104,7 @@ def start(*words: str, cwd: Path, ignored: tuple[signal.Signals, ...] = ()) -> s
     """
     (cwd / "kernels.py").write_text(KERNELS)
     process = subprocess.Popen(
-        [*COMMAND, *words],
+        [*COMMAND, *words, "-v"],  # which tells of every phase
         cwd=cwd,
         env=surroundings(),
         stdout=subprocess.PIPE,
@@ -112,7 +112,7 @@ def start(*words: str, cwd: Path, ignored: tuple[signal.Signals, ...] = ()) -> s
         text=True,
         preexec_fn=lambda: hear_signals(*ignored),
     )
-    wait_for(process, "corners:")
+    wait_for(process, "edge cases:")
     return process
 
 

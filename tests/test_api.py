@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,44 @@ def test_a_kernel_that_is_not_verified_is_an_assertion_error_anywhere(tmp_path: 
 
 def test_the_report_of_a_verified_kernel_is_returned(tmp_path: Path) -> None:
     assert verify_convolution(lambda x, w: conv2d_matmul_offsets(x, w), corpus=str(tmp_path), **QUICK).ok
+
+
+def test_a_check_raises_with_the_report(tmp_path: Path) -> None:
+    with pytest.raises(NotVerified, match="replay:") as raised:
+        verify(nchw_flipped, check=True, data_format="NCHW", corpus=str(tmp_path), **QUICK)
+    assert raised.value.report.verdict == "refuted"
+    assert verify("matmul_offsets", check=True, corpus=str(tmp_path), **QUICK).ok
+
+
+@pytest.mark.parametrize("in_a_notebook", [False, True])
+def test_a_notebook_shows_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_a_notebook: bool) -> None:
+    made: list[Any] = []
+
+    class Bar:
+        def __init__(self, console: Any, options: Any) -> None:
+            self.events: list[Any] = []
+            self.closed = False
+            made.append(self)
+
+        def __call__(self, event: Any) -> None:
+            self.events.append(event)
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr("convverify.reporting.progress.TerminalProgress", Bar)
+    if in_a_notebook:
+        monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    else:
+        monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    verify("matmul_offsets", corpus=str(tmp_path), **QUICK)
+    assert len(made) == in_a_notebook
+    assert all(bar.events and bar.closed for bar in made)
+
+
+def test_type_checkers_see_every_public_name() -> None:
+    import convverify
+
+    (typed,) = (node for node in ast.parse(Path(convverify.__file__).read_text()).body if isinstance(node, ast.If))
+    imported = {alias.asname: f"{node.module}" for node in ast.walk(typed) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert imported == convverify._PLACES

@@ -45,6 +45,9 @@ large-time = 5
 known = "known"
 write-known = "met"
 sandbox = false
+exitfirst = true
+verbose = true
+quiet = false
 memory-limit = 512
 """
 
@@ -59,7 +62,7 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def with_words(*words: str) -> tuple[dict[str, Any], dict[str, Any], str]:
         done = CliRunner().invoke(main, ["check", "matmul", *words])
         assert done.exit_code == 0, done.output
-        return calls[-1][1:]
+        return calls[-1][1:4]
 
     return with_words
 
@@ -73,10 +76,10 @@ def test_every_option_of_check_can_be_configured(tmp_path: Path, chosen: Any) ->
         "corpus": "kept", "data_format": "NCHW", "accuracy": "normwise", "properties": ("shape", "dtype"), "timeout": 1.5,
         "memory_limit": 512, "domain": "strides=equal kernel=equal,odd batch=1 channels=8n", "degenerate": False,
         "refuses": ("ValueError",), "without": ("threads",), "python": "bin/python",
-        "large_time": 5.0, "sandbox": False, "known": "known", "write_known": "met",
+        "large_time": 5.0, "sandbox": False, "known": "known", "write_known": "met", "exitfirst": True,
     }  # fmt: skip
     assert files == {"html": "out/report.html", "junit": "junit.xml", "json": "report.json"}
-    options = {option.opts[0].lstrip("-") for option in check.params if isinstance(option, click.Option)}
+    options = {option.opts[-1].lstrip("-") for option in check.params if isinstance(option, click.Option)}
     assert source == f"pyproject.toml ({', '.join(name for name in told_names(source))})"
     assert set(told_names(source)) == options
 
@@ -117,7 +120,7 @@ def test_files_of_windows_are_read(tmp_path: Path, chosen: Any, start: bytes) ->
 
 
 WRONG = {
-    "colour = 1": "[tool.convverify] has the unknown key 'colour'; allowed: accuracy, batch, corpus, degenerate, domain, dtype, html, ",
+    "colour = 1": "[tool.convverify] has the unknown key 'colour'; allowed: accuracy, batch, corpus, degenerate, domain, dtype, ",
     'max-examples = "many"': "max-examples in [tool.convverify] must be an integer, not 'many'",
     "max_examples = 1.5": "max_examples in [tool.convverify] must be an integer, not 1.5",
     "seed = true": "seed in [tool.convverify] must be an integer, not True",

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"(?:<!-- ([^\n]*?) -->\n+)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _RUN = re.compile(r"(needs \w+, )?run")
-_PROGRESS = re.compile(r"(starting|corpus|corners|large problems|reference|random|suite|shrinking|degenerate): \d+ cases on")
+_PROGRESS = re.compile(r"([a-z ]+): \d+ problems in \d+ s")
 _FAULTS = re.compile(r"tensorflow [\d.]* ?is (at fault|wrong)")
 HAS_FAULTS = (
     version("tensorflow").startswith("2.21.")
@@ -51,7 +51,7 @@ _VARYING = (
     (r"on \d+ of \d+ failing cases", "on N of N failing cases"),
     (r"^(\w+) +\d+\b", r"\1 N"),
     (r"(exact|rounding|special) \d+", r"\1 N"),
-    (r"ledger: \d+ of \d+.*", "ledger: N"),
+    (r"pairwise coverage: .*", "pairwise coverage: N"),
     (r"values=\w+, \w+\)", "values)"),
     (r"speed: .*", "speed: N"),
     (r"tensorflow \d+\.\d+\.\d+", "tensorflow N"),

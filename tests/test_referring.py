@@ -308,13 +308,13 @@ def test_a_kernel_is_tried_before_its_reference_is_loaded(folder: Path) -> None:
     def hear(event: Event) -> None:
         if isinstance(event, Phase):
             phases.append(event.name)
-            if event.name == "reference":  # all that does not need it is done
+            if event.name == "waiting for references":  # all that does not need it is done
                 (folder / "go").touch()
 
     report = verified("right", "late.py:right", hear)
     assert report.verdict == VERIFIED, str(report)
     assert report.statistics.judged["matches_reference"] > 20
-    assert phases[-1] == "reference"
+    assert phases[-1] == "waiting for references"
 
 
 def test_a_wrong_kernel_is_refuted_before_its_reference_is_loaded(folder: Path) -> None:

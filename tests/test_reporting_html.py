@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import chromium
 import pytest
+from click.testing import CliRunner
 from reports import HOSTILE, LARGE, report
 
+from convverify.campaign.options import Options
 from convverify.campaign.report import EXIT_STATUS, REFUTED, VERIFIED
+from convverify.cli import main, running
 from convverify.reporting.html import to_html
 from convverify.reporting.plain import printable
+from convverify.reporting.snippet import check_line
 
 DRAWINGS = {
-    REFUTED: ["Image 0 of x", "Kernel w", "Map of wrong output elements", "Ledger of feature crosses"],
-    VERIFIED: ["Histogram of error over bound", "Sizes of the problems that were tried", "Where time went", "Ledger of feature crosses"],
+    REFUTED: ["Image 0 of x", "Kernel w", "Map of wrong output elements", "Pairwise coverage"],
+    VERIFIED: ["Histogram of error over bound", "Sizes of the problems that were tried", "Where time went", "Pairwise coverage"],
 }
 
 
@@ -96,7 +102,7 @@ def test_buttons_copy_what_is_beside_them(opened: Any) -> None:
     page = opened(REFUTED)
     page.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
     buttons, sources = page.find_elements("css selector", ".copied button"), texts(page, ".copied pre")
-    assert len(buttons) == len(sources) == 2 * len(report(REFUTED).counterexamples)
+    assert len(buttons) == len(sources) == 2 * len(report(REFUTED).counterexamples) + 1  # the command that runs it again
     for button, source in zip(buttons[:2], sources[:2], strict=True):
         button.click()
         read = "navigator.clipboard.readText().then(arguments[0])"
@@ -156,24 +162,81 @@ def test_it_is_read_by_day_by_night_and_on_paper(opened: Any, scheme: str, mediu
         assert set(page.execute_script(style, "button", "display")) == {"none"}
 
 
-def test_a_notebook_shows_it_in_a_frame(driver: Any, tmp_path: Path) -> None:
-    chromium.colours(driver, "light")
+def test_what_a_notebook_shows_is_text(driver: Any, tmp_path: Path) -> None:
     file = tmp_path / "notebook.html"
     file.write_text(f"<!DOCTYPE html><meta charset='utf-8'><title>Notebook</title>{report(REFUTED)._repr_html_()}", encoding="utf-8")
     chromium.requested(driver)
     driver.get(file.as_uri())
-    driver.switch_to.frame(0)
-    assert texts(driver, "h1") == [printable(report(REFUTED).options.target)]
-    button = driver.find_element("css selector", ".copied button")
-    button.click()
-    assert button.text == "Copied"
-    driver.switch_to.default_content()
+    assert texts(driver, "pre")[0].startswith("REFUTED  kernels/<script>")
     assert driver.title == "Notebook"
     assert chromium.console_errors(driver) == []
-    assert set(chromium.requested(driver)) <= {file.as_uri(), "about:srcdoc"}
+    assert chromium.requested(driver) == [file.as_uri()]
+
+
+def test_the_contents_lead_to_every_part(opened: Any) -> None:
+    page = opened(REFUTED)
+    links = [link.get_attribute("href").partition("#")[2] for link in page.find_elements("css selector", ".contents a")]
+    assert links == ["target-1-1", "target-1-2", "target-1-3", "target-1-reference", "target-1-tried", "target-1-run"]
+    assert [page.find_element("id", link).tag_name for link in links] == ["section"] * 6
+
+
+def test_pairs_that_a_run_did_not_draw_do_not_look_like_failures(opened: Any) -> None:
+    page = opened(VERIFIED)
+    style = "return getComputedStyle(document.querySelector(arguments[0])).stroke"
+    red = page.execute_script("return getComputedStyle(document.documentElement).getPropertyValue('--bad')").strip()
+    assert red.startswith("#")
+    shown = page.execute_script(style, "svg .heat-0")
+    assert re.findall(r"\d+", shown)[:3] != [str(int(red[i : i + 2], 16)) for i in (1, 3, 5)]
+
+
+@pytest.mark.parametrize(("width", "hinted"), [(375, True), (1280, False)])
+def test_a_chart_that_does_not_fit_says_that_it_scrolls(opened: Any, width: int, hinted: bool) -> None:
+    page = opened(VERIFIED)
+    chromium.resize(page, width)
+    style = "return getComputedStyle(document.querySelector('.scroll:has(svg.broad)'), '::before').display"
+    assert (page.execute_script(style) == "block") is hinted
 
 
 # Without a browser.
+
+
+def test_the_page_shows_where_an_exception_was_raised_and_how_to_run_it_again() -> None:
+    page = to_html([report(REFUTED)])
+    assert "<h3>Raised here</h3>" in page
+    assert "in raises" in page
+    named = replace(report(REFUTED), options=replace(report(REFUTED).options, target="test_reporting_html:test_x"))
+    page = to_html([named])
+    assert re.search(r"source: \S*test_reporting_html.py", page)
+    assert "convverify check test_reporting_html:test_x --reference exact --max-examples 0 --seed 1 " in page
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "--seed 0"),
+        ({"dtypes": ("float16", "float64"), "data_format": "NCHW"}, "--seed 0 --dtype float16,float64 --layout NCHW"),
+        ({"problems": ("x=1x1x1x1 w=1x1x1x1",), "max_time": 1.5}, "--max-time 1.5 --seed 0 --problem 'x=1x1x1x1 w=1x1x1x1'"),
+        ({"degenerate": False, "isolation": False}, "--seed 0 --no-isolation --no-degenerate"),
+        ({"degenerate": True, "sandbox": True, "exitfirst": True}, "--seed 0 --degenerate --sandbox --exitfirst"),
+    ],
+)
+def test_the_line_that_makes_a_run_again_makes_the_same_run(options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Options("matmul", **options)
+    line = check_line(replace(report(VERIFIED), options=made))
+    assert line == f"convverify check matmul {words}"
+    seen: list[Options] = []
+    monkeypatch.setattr(running, "_verified", lambda chosen, *_: seen.append(chosen) or report(VERIFIED))
+    assert CliRunner().invoke(main, shlex.split(line)[1:]).exit_code == 0
+    assert seen == [made]
+
+
+def test_the_legend_names_what_is_drawn() -> None:
+    page = to_html([report(REFUTED)])
+    image = page[page.index("<title>Image ", page.index(LARGE)) :].partition("</figure>")[0]
+    drawing, legend = image.split("</svg>", 1)
+    for kind in ("image", "image tap", "pad", "pad tap", "beyond tap"):
+        assert (f'class="{kind}"' in drawing) == (f'class="{kind}"/>' in legend), kind
+    assert "padding" in legend
 
 
 def test_the_geometry_marks_the_places_that_the_wrong_element_reads() -> None:

@@ -15,14 +15,15 @@ from convverify.campaign.report import EXIT_STATUS, INTERRUPTED, REFUTED, VERIFI
 from convverify.campaign.statistics import Statistics
 from convverify.reporting.facts import header
 from convverify.reporting.plain import one_line, printable
-from convverify.reporting.terminal import TerminalProgress, as_text, show
+from convverify.reporting.progress import TerminalProgress, total_problems
+from convverify.reporting.terminal import LINES, Detail, as_text, show
 
 _ESCAPE = "\x1b"
 
 
 def on_terminal(verdict: str, **options: bool) -> str:
     file = io.StringIO()
-    show(report(verdict), Console(file=file, width=80, force_terminal=True, highlight=False, **options))
+    show(report(verdict), Console(file=file, width=80, force_terminal=True, highlight=False, **options), Detail.FULL)
     return file.getvalue()
 
 
@@ -104,24 +105,87 @@ def test_calls_that_are_not_shown_are_counted() -> None:
     assert "and 3 more, which the file of the corpus holds" in text
 
 
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("verdict", EXIT_STATUS)
+def test_a_report_fits_on_a_screen_and_ends_with_the_verdict(verdict: str, width: int) -> None:
+    file = io.StringIO()
+    examples = tuple(replace(example, boundaries=("fails for height = 2; passes at 1",) * 4) for example in report(verdict).counterexamples)
+    show(replace(report(verdict), counterexamples=examples), Console(file=file, width=width, force_terminal=True, no_color=True))
+    lines = file.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    assert len(lines) <= LINES
+    assert lines[0].startswith(report(verdict).headline)
+    if len(lines) > 9:
+        assert any(line.startswith(report(verdict).headline) for line in lines[-4:])  # a long name takes more than one line
+    for example in examples[:1]:  # what is never left out
+        text = "\n".join(lines)
+        assert f"case: {example.case}" in text
+        assert "expected" in text
+        assert "replay:" in text
+        assert "next: " in text
+
+
+def test_a_snippet_is_named_by_its_file_where_there_is_one() -> None:
+    shown = {}
+    for detail in (Detail.SHORT, Detail.FULL):
+        file = io.StringIO()
+        example = replace(report(REFUTED).counterexamples[0], history=(LARGE,) * (40 if detail == Detail.FULL else 0))
+        one = replace(report(REFUTED), counterexamples=(example,))
+        show(one, Console(file=file, width=100), detail, snippets={example.case: "corpus/it.py"})
+        shown[detail] = file.getvalue()
+        assert "  snippet: corpus/it.py\n" in shown[detail]
+        assert "import numpy" not in shown[detail]
+    assert "in_bounds" not in shown[Detail.SHORT].replace("in_bounds: ", "")
+    assert "in_bounds" in shown[Detail.FULL]
+
+
+def test_a_quiet_report_is_one_line() -> None:
+    file = io.StringIO()
+    show(report(REFUTED), Console(file=file, width=100), Detail.QUIET)
+    assert file.getvalue().count("\n") == 1
+
+
+def test_files_that_were_written_are_named_before_the_last_line() -> None:
+    file = io.StringIO()
+    show(report(REFUTED), Console(file=file, width=100), wrote=["a.html", "b.json"])
+    assert file.getvalue().splitlines()[-2] == "wrote a.html, b.json"
+
+
 def test_the_bar_fits_into_80_columns_and_knows_its_end() -> None:
     file = io.StringIO()
     progress = TerminalProgress(Console(file=file, width=80, force_terminal=True, no_color=True), Options("matmul", max_examples=2000))
-    for phase, problems in (("corners", 100), ("random", 700), ("shrinking", 1234)):
+    progress(Phase("edge cases"))
+    progress._bar.refresh() if progress._bar else None
+    for phase, problems in (("edge cases", 100), ("random problems", 700), ("shrinking", 1234)):
         progress(Progress(Statistics(problems=problems)))
         progress(Phase(phase))
         progress(Found("x=1x1x1x1 w=1x1x1x1", "shape", ""))
     assert progress._bar is not None
     progress._bar.refresh()
-    assert progress._bar.tasks[0].total == 2700
     progress.close()
-    assert "shrinking, 3 refuted" in file.getvalue()
-    assert "1234/2700 problems" in file.getvalue()
+    assert "shrinking, 3 failed" in file.getvalue()
+    assert "1234/? problems" in file.getvalue()
+    assert "up to" in file.getvalue()
+    assert "s left" in file.getvalue()
 
 
-def test_elsewhere_progress_is_plain_lines() -> None:
+def test_the_bar_knows_how_many_problems_there_are() -> None:
+    options = Options("matmul", max_examples=300)
+    started = report(VERIFIED).started
+    assert started is not None
+    edges = total_problems(replace(options, max_examples=0), started)
+    assert edges > 500
+    assert total_problems(options, started) == edges + 300 + 30  # degenerate ones
+    assert total_problems(replace(options, problems=("x=1x1x1x1 w=1x1x1x1",)), started) == len(options.dtypes)
+
+
+@pytest.mark.parametrize(("verbose", "times"), [(False, [65, 130]), (True, list(range(0, 131, 5)))])
+def test_elsewhere_progress_is_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, verbose: bool, times: list[int]) -> None:
     file = io.StringIO()
-    progress = TerminalProgress(Console(file=file, width=100), Options("matmul"))
-    progress(Phase("corners"))
+    now = [0.0]
+    monkeypatch.setattr("convverify.reporting.progress.time.monotonic", lambda: now[0])
+    progress = TerminalProgress(Console(file=file, width=100), Options("matmul"), verbose=verbose)
+    for second in range(0, 131, 5):
+        now[0] = float(second)
+        progress(Phase("edge cases"))
     progress.close()
-    assert file.getvalue() == "corners: 0 cases on 0 problems\n"
+    assert file.getvalue() == "".join(f"edge cases: 0 problems in {second} s\n" for second in times)

@@ -82,7 +82,7 @@ def test_a_case_belongs_to_one_class_of_each_feature(line: str, classes: tuple[s
 
 
 @given(case=cases(dtypes=tuple(FORMATS), max_macs=300))
-def test_the_ledger_holds_the_crosses_of_every_case(case: Case) -> None:
+def test_the_coverage_holds_the_crosses_of_every_case(case: Case) -> None:
     statistics = Statistics()
     statistics.count_result(case)
     classes = dict(zip(FEATURES, features_of(case), strict=True))
@@ -103,11 +103,11 @@ def test_the_sizes_kept_are_few_and_stand_for_the_whole_run() -> None:
     assert merged.sizes.count((12, 12)) == pytest.approx(len(merged.sizes) / 2, abs=1)
 
 
-def test_the_ledger_names_the_pairs_that_were_missed() -> None:
+def test_the_coverage_names_the_pairs_that_were_missed() -> None:
     statistics = Statistics()
     for line in ("x=1x5x5x1 w=3x3x1x1 strides=2x2", "x=1x5x5x1 w=3x3x1x1 padding=SAME"):
         statistics.count_result(Case.parse(line))
-    met, possible, missed = statistics.ledger()
+    met, possible, missed = statistics.coverage()
     assert missed == ["strides=1 with padding=VALID", "strides=equal with padding=SAME"]
     assert possible - met == len(missed)
     assert statistics.classes()["padding"] == ["SAME", "VALID"]

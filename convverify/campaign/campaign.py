@@ -189,7 +189,7 @@ class Campaign:
             self._first_large()
         self._edges = True
         if len(shards) > 2:
-            self.emit(Phase("random"))
+            self.emit(Phase("random problems"))
         for shard, count in shards[1:]:
             if self.take(shard):
                 if shard == DEGENERATE:
@@ -224,12 +224,12 @@ class Campaign:
                 self._try(case, (_FEW << 16) + number)
             self._flush(whole=True)
             self._edges = True
-            self.emit(Phase("corners"))
+            self.emit(Phase("edge cases"))
         self._sparing = False
 
     def _degenerate(self, shard: int, count: int) -> None:
         if self.kernel.domain.degenerate == APART:
-            self.emit(Phase("degenerate"))
+            self.emit(Phase("degenerate problems"))
             for number, case in enumerate(corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=True)):
                 self._try(case, (shard << 16) + number)
             self._random(shard, count, degenerate=True)
@@ -237,16 +237,16 @@ class Campaign:
     # Where cases come from.
 
     def _fixed_cases(self) -> Iterator[Case]:
-        self.emit(Phase("corpus"))
+        self.emit(Phase("earlier counterexamples"))
         known = (case for fault in self.known.faults for case in fault.cases)
         for case in itertools.chain(known, corpus.load(self.options.directory, self.options.target)):
             if self.kernel.explores(case.problem):
                 yield case
         if self.options.problems or self.options.suite:
-            self.emit(Phase("suite"))
+            self.emit(Phase("chosen problems"))
             yield from self._suite_cases()
         else:
-            self.emit(Phase("corners"))
+            self.emit(Phase("edge cases"))
             yield from corner_cases(self.kernel, self.dtypes, self.max_macs, degenerate=None if self._is_whole else False)
 
     def _suite_cases(self) -> Iterator[Case]:
@@ -333,7 +333,7 @@ class Campaign:
             style = "small_integers" if number % 3 or problem.dtype == "float64" else "integers"
             self._try_large(Case(problem, style, seed=(shard << 12) + number), number, expected)
             self._large_seconds += time.perf_counter() - start
-        self.emit(Phase("corners" if not shard else "random"))
+        self.emit(Phase("edge cases" if not shard else "random problems"))
 
     def _try_large(self, case: Case, number: int, expected: float) -> None:
         """Try a large problem by itself; `expected` is what a call should take, in seconds."""
@@ -513,7 +513,7 @@ class Campaign:
 
     def _stop_if_refuted(self) -> None:
         if self._findings:
-            findings, cases, seconds = _AFTER_FINDING
+            findings, cases, seconds = (1, 0, 0.0) if self.options.exitfirst else _AFTER_FINDING
             if self._findings >= findings or self._since_finding > cases or time.perf_counter() - self._first_found > seconds:
                 raise _Stop("found")
 
@@ -546,7 +546,7 @@ class Campaign:
         if late and not self.references.are_loaded:
             return
         if self.references.waiting:
-            self.emit(Phase("reference"))
+            self.emit(Phase("waiting for references"))
             for trial in self.references.drain():
                 self._compared(trial)
                 self._tell()

@@ -28,7 +28,8 @@ class Started:
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase begins: "corpus", "corners", "few problems", "reference", "suite" or "random"."""
+    """A phase begins: "earlier counterexamples", "edge cases", "few problems", "chosen problems", "random problems", "large problems",
+    "degenerate problems", "waiting for references" or "shrinking"."""
 
     name: str
 

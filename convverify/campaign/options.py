@@ -35,7 +35,8 @@ class Options:
     which the kernel refuses problems; properties are the only ones judged (None: all), without those that are left out; degenerate says
     whether problems with an extent of 0, or a kernel larger than the padded image, may refute (True), are left out (False), or are tried
     and reported apart (None); sandbox lets the kernel reach no network, no process, and no file but temporary ones; known is a file of
-    faults that are muted, write_known one to which all that are found are written.  Raises ValueError naming the option.
+    faults that are muted, write_known one to which all that are found are written; exitfirst ends the
+    campaign at the first finding.  Raises ValueError naming the option.
     """
 
     target: str
@@ -66,6 +67,7 @@ class Options:
     sandbox: bool = False
     known: str | None = None
     write_known: str | None = None
+    exitfirst: bool = False
 
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:

@@ -134,10 +134,10 @@ class Report:
         return to_html([self])
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the page, in a frame."""
-        from convverify.reporting.html import to_frame
+        """Return what a notebook shows: the report as on a terminal, in a few lines."""
+        from convverify.reporting.html import to_cell
 
-        return to_frame(self)
+        return to_cell(self)
 
     def __str__(self) -> str:
         from convverify.reporting.terminal import as_text

@@ -1,4 +1,4 @@
-"""What a campaign has done so far: counts for each property, errors, times, and the ledger of feature crosses."""
+"""What a campaign has done so far: counts for each property, errors, times, and pairwise coverage of features."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Statistics:
             met[b].add(second)
         return {name: sorted(names) for name, names in met.items()}
 
-    def ledger(self) -> tuple[int, int, list[str]]:
+    def coverage(self) -> tuple[int, int, list[str]]:
         """Return how many pairs of feature classes were met, how many there could be, and those missed, of classes that were met at all."""
         classes = self.classes()
         missed, possible = [], 0

@@ -277,9 +277,10 @@ class Verification:
         waiting = sorted(self.found, key=lambda found: (ranks.index(found.property), found.number))
         fleeting: list[Counterexample] = []
         tried: Counter[str] = Counter()
+        most = 1 if self.options.exitfirst else _REPORTED
         try:
             for _ in range(_EXPLAINED):
-                if not waiting or len(self.counterexamples) - self._counted == _REPORTED:
+                if not waiting or len(self.counterexamples) - self._counted == most:
                     break
                 found, family = waiting[0], _family(waiting[0])
                 same = [other.case for other in self.found if _family(other) == family]

@@ -210,26 +210,33 @@ def _shared(command: Any) -> Any:
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML page.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write the report as JUnit XML.")
 @click.option("--json", type=click.Path(dir_okay=False), help="Write the report as JSON.")
+@click.option("-x", "--exitfirst", is_flag=True, help="Stop at the first finding.")
+@click.option("-v", "--verbose", is_flag=True, help="Print everything: each property, snippets, counts.")
+@click.option("-q", "--quiet", is_flag=True, help="Print one line for each target.")
 @_shared
-def check(targets: tuple[str, ...], seed: int | None, **values: Any) -> int:
+def check(targets: tuple[str, ...], seed: int | None, verbose: bool, quiet: bool, **values: Any) -> int:
     """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 4 convverify itself failed, 130 interrupted.
 
     Options have their defaults from [tool.convverify] in pyproject.toml, where there is one.
     """
     interruption.hold()  # `run` heeds signals where they cost no report
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet exclude each other")
     from convverify.host import early
 
     with early.started(
         targets[0] if values["isolation"] else "", values["python"] or "", values["memory_limit"], sandbox=values["sandbox"]
     ):
         from convverify.cli import running as run
+        from convverify.reporting.terminal import Detail
 
         if seed is None:
             import secrets
 
             seed = secrets.randbelow(2**32)
         written = {form: values.pop(form) for form in ("html", "junit", "json")}
-        return run.check(targets, values | {"seed": seed}, written, told(click.get_current_context()))
+        detail = Detail.FULL if verbose else Detail.QUIET if quiet else Detail.SHORT
+        return run.check(targets, values | {"seed": seed}, written, told(click.get_current_context()), detail)
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,14 @@ from convverify.problems.suites import find_suite
 from convverify.reporting import files, github
 from convverify.reporting.facts import header
 from convverify.reporting.plain import one_line, printable
-from convverify.reporting.terminal import TerminalProgress, show
+from convverify.reporting.progress import TerminalProgress
+from convverify.reporting.terminal import Detail, show
 from convverify.targets import resolve
 
 
-def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, str | None], source: str = "") -> int:
+def check(
+    targets: tuple[str, ...], values: dict[str, Any], written: dict[str, str | None], source: str = "", detail: Detail = Detail.SHORT
+) -> int:
     """Verify each target and print its report; return the exit status: the worst of them.
 
     `written` holds the files to write, by their form, before the last report is printed (its reader may be gone).  `source` says which
@@ -44,27 +48,27 @@ def check(targets: tuple[str, ...], values: dict[str, Any], written: dict[str, s
     chosen = [_options(target, values) for target in targets]
     reports: list[Report] = []
     for options in chosen:
-        report = _verified(options, console, source)
+        report = _verified(options, console, source, detail)
         reports.append(report)
         if report.verdict in (USAGE, INTERRUPTED) or len(reports) == len(chosen):
             break
         try:
-            _announce(report, console)
+            _announce(report, console, detail)
         except KeyboardInterrupt:
             _write(written, reports)
             raise
     status, sentence = _write(written, reports)
-    _announce(reports[-1], console)
+    _announce(reports[-1], console, detail, () if status else files.told(written))
     if sentence:
         print(f"convverify: {one_line(sentence)}", file=sys.stderr)
     return max((status, *(report.exit_status for report in reports)), key=WORSE.index)
 
 
-def _verified(options: Options, console: Console, source: str) -> Report:
+def _verified(options: Options, console: Console, source: str, detail: Detail) -> Report:
     """Return the report on one target: of all that was found out, where something ends the run before its time."""
     heard = Heard(options)
     try:
-        report = _run(heard, console, source)
+        report = _run(heard, console, source, detail)
     except KeyboardInterrupt:
         report = heard.report(INTERRUPTED, "interrupted")
     except Exception as error:  # no kernel's: theirs are findings
@@ -74,11 +78,13 @@ def _verified(options: Options, console: Console, source: str) -> Report:
     return replace(report, environment=report.environment | {"options from": source}) if source else report
 
 
-def _run(heard: Heard, console: Console, source: str) -> Report:
+def _run(heard: Heard, console: Console, source: str, detail: Detail) -> Report:
     interruption.heed()
     try:
+        if detail == Detail.QUIET:
+            return Verification(heard.options, heard, resolve).run()
         console.print(header(heard.options, source), highlight=False, soft_wrap=True, markup=False)
-        progress = heard.listener = TerminalProgress(console, heard.options)
+        progress = heard.listener = TerminalProgress(console, heard.options, verbose=detail == Detail.FULL)
         try:
             return Verification(heard.options, heard, resolve).run()
         finally:
@@ -99,13 +105,13 @@ def _write(written: dict[str, str | None], reports: list[Report]) -> tuple[int, 
     return 0, ""
 
 
-def _announce(report: Report, console: Console) -> None:
+def _announce(report: Report, console: Console, detail: Detail, wrote: Sequence[str] = ()) -> None:
     interruption.heed()
     try:
         if report.verdict == USAGE:
             print(f"convverify: {one_line(report.sentence)}", file=sys.stderr)
         else:
-            show(report, console)
+            show(report, console, detail, snippets=files.write_snippets(report), wrote=wrote)
         if github.wanted():
             for line in github.commands(report):
                 print(line)
@@ -185,7 +191,7 @@ def replay(target: str, case: str, values: dict[str, Any]) -> int:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if report.verdict == REFUTED:
-        show(replace(report, statistics=Statistics()), console)
+        show(replace(report, statistics=Statistics()), console, Detail.FULL, snippets=files.write_snippets(report))
     else:
         judged = ", ".join(name for name, count in report.statistics.judged.items() if count) if report.verdict == VERIFIED else ""
         console.print(f"[bold green]PASSES[/]  {escape(printable(str(parsed)))}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Charts of the HTML report: errors over their bounds, sizes, the ledger of feature crosses, and where time went."""
+"""Charts of the HTML report: errors over their bounds, sizes, pairwise coverage, and where time went."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from convverify.reporting.drawing import LETTER, box, decades, dots, drawing, la
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 230, 46, 40, 12
 _CELL, _MARGIN = 13, 56
+_NARROW = 340  # pixels that a phone has room for
 _PARTS = ("part-a", "part-b", "part-c", "part-d", "part-e")
 
 
@@ -89,10 +90,10 @@ def times(statistics: Statistics) -> Markup:
     return drawing(_WIDTH, 106, elements, "Where time went", "fits")
 
 
-def ledger(statistics: Statistics) -> Markup:
-    """Return the ledger as a heat map: how many cases had a class of one feature together with a class of another.
+def coverage(statistics: Statistics) -> Markup:
+    """Return pairwise coverage as a heat map: how many cases had a class of one feature together with a class of another.
 
-    Counts are told apart by their logarithm; a pair that was not met is outlined.
+    Counts are told apart by their logarithm; a pair that was not met is an empty cell.
     """
     classes = statistics.classes()
     names = [(feature, name) for feature in FEATURES for name in classes[feature]]
@@ -110,14 +111,15 @@ def ledger(statistics: Statistics) -> Markup:
                 continue
             count = statistics.crosses.get((b, second, a, first), 0)
             heat = f"heat-{math.ceil(6 * math.log1p(count) / most)}" if count else "heat-0"
-            tip = f"{b}={second} with {a}={first}: {count or 'not met'}"
+            tip = f"{b}={second} with {a}={first}: {count or 'none'}{' case' if count == 1 else ' cases' if count else ''}"
             elements.append(box(left + place[b, second], _MARGIN + place[a, first], _CELL - 1.5, _CELL - 1.5, "heat", heat, tip=tip))
     for feature, name in names[len(classes[FEATURES[0]]) :]:
         elements.append(label(left - 6, _MARGIN + place[feature, name] + _CELL - 3.5, f"{feature} {name}", anchor="end"))
     for feature, name in names[: -len(classes[FEATURES[-1]])]:
         x, y = left + place[feature, name] + _CELL / 2 - 1, _MARGIN + _first_row(names, place, feature) - 6
         elements.append(label(x + 3, y, f"{feature} {name}", "small", rotate=-90))
-    return drawing(left + side - len(classes[FEATURES[-1]]) * _CELL + 30, side + _MARGIN + 4, elements, "Ledger of feature crosses")
+    width = left + side - len(classes[FEATURES[-1]]) * _CELL + 30
+    return drawing(width, side + _MARGIN + 4, elements, "Pairwise coverage", *(["broad"] if width > _NARROW else []))
 
 
 def _first_row(names: list[tuple[str, str]], place: dict[tuple[str, str], int], feature: str) -> int:

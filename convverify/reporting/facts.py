@@ -177,17 +177,17 @@ def figures(report: Report) -> list[str]:
         ulp = [value[1] for key, value in statistics.worst.items() if key[0] == "positive"]  # nothing cancels there
         lines.append(sentence + (f"; {max(ulp):.3g} ulp on positive values" if ulp else ""))
     lines += _accumulators(report)
-    met, possible, missed = statistics.ledger()
+    met, possible, missed = statistics.coverage()
     lines.append(
-        f"ledger: {met} of {possible} pairs of features met"
-        + (f"; missed: {', '.join(missed[:4])}{', ...' if len(missed) > 4 else ''}" if missed else "")
+        f"pairwise coverage: {met} of {possible} pairs of features"
+        + (f"; not met: {', '.join(missed[:4])}{', ...' if len(missed) > 4 else ''}" if missed else "")
     )
     if statistics.unsupported:
         lines.append(f"unsupported (NotImplementedError): {statistics.unsupported} cases, not counted as passed")
     if statistics.too_large:
         lines.append(f"skipped, as they do not fit the memory of this machine: {statistics.too_large} cases")
     if statistics.confirmed:
-        lines.append(f"exact arithmetic: confirmed by a second definition on {statistics.confirmed} cases")
+        lines.append(f"exact arithmetic: confirmed by a second implementation on {statistics.confirmed} cases")
     if statistics.refused:
         lines.append(f"refused, as tf.nn.conv2d refuses them: {statistics.refused} cases")
     if statistics.mentions:

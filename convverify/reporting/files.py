@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,25 @@ def _to_junit(reports: Sequence[Report]) -> str:
 
 
 FORMS: Mapping[str, Callable[[Sequence[Report]], str]] = {"json": to_json, "html": _to_html, "junit": _to_junit}
+
+
+def told(files: Mapping[str, str | None]) -> list[str]:
+    """Return the names of the files that were written; what is no file, as /dev/stdout, is not told."""
+    return [file for file in files.values() if file and Path(file).is_file()]
+
+
+def write_snippets(report: Report) -> dict[str, str]:
+    """Write the snippet of each counterexample beside its file of the corpus; return their names by the cases."""
+    from convverify.reporting.snippet import snippet
+
+    written = {}
+    for example in report.counterexamples:
+        if example.file:
+            path = Path(example.file).with_suffix(".py")
+            with contextlib.suppress(OSError):
+                write_whole(path, "\n".join(snippet(report, example)) + "\n")
+                written[example.case] = str(path)
+    return written
 
 
 def check_places(files: Mapping[str, str | None]) -> None:

@@ -26,6 +26,10 @@ _LETTERS = 5  # of a value that fits into a cell
 _MAP_ROWS, _MAP_COLUMNS = 32, 44
 _VALUES_OF = 1 << 20  # elements of operands that are made for the sake of a drawing
 _EDGE = 26
+_SIGNS = {".": "right", "+": "wrong in some images or channels", "#": "wrong"}
+_LEGEND = {
+    "image": "image", "image tap": "image, read", "pad": "padding", "pad tap": "padding, read", "beyond tap": "read beyond the padding",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Picture:
     title: str
     drawing: Markup
     caption: str
+    legend: tuple[tuple[str, str], ...] = ()  # classes of cells, and what they mean
 
 
 def pictures(example: Counterexample, axes: Axes = NHWC) -> list[Picture]:
@@ -93,6 +98,7 @@ def _image(problem: Problem, index: tuple[int, int, int, int], axes: Axes, x: np
     values = None if x is None or n >= len(x) or not channels or channels[0] >= x.shape[3] else x[n, :, :, channels[0]]
     size = _cell(len(columns), _shown(values, rows, columns, (top, left)))
     elements: list[svg.Element] = []
+    drawn: set[str] = set()
     inside = outside = 0
     for row in rows:
         for column in columns:
@@ -101,6 +107,7 @@ def _image(problem: Problem, index: tuple[int, int, int, int], axes: Axes, x: np
             inside, outside = inside + (tap and within), outside + (tap and not within)
             kind = "image" if within else "pad" if row < high and column < wide else "beyond"
             y0, x0 = _EDGE + (row - rows[0]) * size, _EDGE + (column - columns[0]) * size
+            drawn.add(f"{kind} tap" if tap else kind)
             elements.append(box(x0, y0, size - 1, size - 1, kind, *(["tap"] if tap else [])))
             if values is not None and within and size >= 22:
                 elements.append(_value(x0, y0, size, values[row - top, column - left]))
@@ -115,7 +122,8 @@ def _image(problem: Problem, index: tuple[int, int, int, int], axes: Axes, x: np
            (("rows", rows, top, high), ("columns", columns, left, wide)) if len(part) < all_]  # fmt: skip
     read += f". Shown: {' and '.join(cut)} of {problem.height} x {problem.width}" if cut else ""
     title = f"Image {n} of x" + (f", channel {channels[0]}" if values is not None else "")
-    return Picture(title, _sheet(rows, columns, size, elements, title), read + ".")
+    legend = tuple((kind, meaning) for kind, meaning in _LEGEND.items() if kind in drawn)
+    return Picture(title, _sheet(rows, columns, size, elements, title), read + ".", legend)
 
 
 def _told_channels(channels: range, of: int) -> str:
@@ -174,11 +182,10 @@ def _output(wrong: npt.NDArray[np.bool_], index: tuple[int, int, int, int], axes
     elements.append(box(_EDGE + j * size - 0.5, _EDGE + i * size - 0.5, size, size, "worst"))
     elements += _numbers(rows, columns, (0, 0), size, (down, across))
     text = f"{int(wrong.sum())} of {wrong.size} elements are wrong; the outlined one is {place('y', index, axes)}."
-    if wrong.shape[0] * wrong.shape[3] > 1 and "+" in "".join(lines):
-        text += " Full colour: wrong in every image and channel; pale: in some."
     if down > 1 or across > 1:
         text += f" A cell stands for {down} x {across} elements."
-    return Picture("Output y", _sheet(rows, columns, size, elements, "Map of wrong output elements"), text)
+    legend = tuple((kinds[sign], meaning) for sign, meaning in _SIGNS.items() if any(sign in line for line in lines))
+    return Picture("Output y", _sheet(rows, columns, size, elements, "Map of wrong output elements"), text, legend)
 
 
 def _shown(values: npt.NDArray[np.float64] | None, rows: range, columns: range, edges: tuple[int, int]) -> int:

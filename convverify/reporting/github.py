@@ -6,7 +6,6 @@ those of github.com/actions/toolkit, packages/core/src/command.ts).
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from convverify.campaign.report import INTERRUPTED, KNOWN, VERIFIED, Report
 from convverify.reporting.facts import summary, worst_of
 from convverify.reporting.plain import printable
 from convverify.reporting.snippet import replay_line
+from convverify.reporting.source import source_of
 
 
 def wanted() -> bool:
@@ -47,27 +47,10 @@ def _escaped(text: str) -> str:
 
 
 def _place(target: str) -> dict[str, str]:
-    """Return file and line of a target of the form file.py:function; nothing for others."""
-    file, _, name = target.rpartition(":")
-    path = Path(file)
-    if path.suffix != ".py" or not path.is_file():
+    """Return file and line of a target that names a file or a module of the workspace; nothing for others."""
+    if (source := source_of(target)) is None:
         return {}
+    path, line = source
     workspace = Path(os.environ.get("GITHUB_WORKSPACE", "."))
     shown = path.resolve().relative_to(workspace.resolve()) if path.resolve().is_relative_to(workspace.resolve()) else path
-    line = _line(path, name.split("."))
     return {"file": str(shown), **({"line": str(line)} if line else {})}
-
-
-def _line(path: Path, names: list[str]) -> int:
-    """Return the line where a function is defined; 0 where it is not to be found by its name."""
-    try:
-        body: list[ast.stmt] = ast.parse(path.read_bytes()).body
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the last two for what is nested too deep
-        return 0
-    line = 0
-    for name in names:
-        found = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name]
-        if not found:
-            return 0
-        line, body = found[-1].lineno, found[-1].body
-    return line

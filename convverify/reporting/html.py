@@ -20,12 +20,14 @@ from markupsafe import Markup, escape
 from convverify import __version__
 from convverify.campaign.report import Counterexample, Report
 from convverify.judging.properties import in_order
+from convverify.naming import is_nameable
 from convverify.reporting import charts, geometry
 from convverify.reporting.facts import figures, header, summary, worst_of
 from convverify.reporting.geometry import Picture
 from convverify.reporting.picture import around, channel_map
 from convverify.reporting.plain import shown
-from convverify.reporting.snippet import replay_line, snippet
+from convverify.reporting.snippet import check_line, replay_line, snippet
+from convverify.reporting.source import from_here, source_of
 
 
 def to_html(reports: Sequence[Report]) -> str:
@@ -45,11 +47,14 @@ def to_html(reports: Sequence[Report]) -> str:
     )
 
 
-def to_frame(report: Report) -> str:
-    """Return the report as a frame for a notebook, whose styles it leaves alone."""
-    return (
-        f'<iframe srcdoc="{escape(to_html([report]))}" style="width:100%;height:40em;border:0;resize:vertical" title="convverify"></iframe>'
-    )
+def to_cell(report: Report) -> str:
+    """Return what a notebook shows below a cell: the report as on a terminal, and all figures to unfold."""
+    from convverify.reporting.terminal import short_text, statistics_text
+
+    shown = f"<pre style='white-space:pre-wrap;margin:0'>{escape(short_text(report))}</pre>"
+    if not report.statistics.cases:
+        return shown
+    return f"{shown}<details><summary>all properties and counts</summary><pre>{escape(statistics_text(report))}</pre></details>"
 
 
 def _told(report: Report) -> dict[str, Any]:
@@ -58,11 +63,13 @@ def _told(report: Report) -> dict[str, Any]:
         "report": report,
         "summary": summary(report),
         "header": header(report.options),
+        "rerun": check_line(report) if is_nameable(report.options.target) else "",
+        "source": _source(report),
         "counterexamples": [_counterexample(report, example) for example in report.counterexamples],
         "properties": list(_properties(report)),
         "figures": figures(report),
         "charts": _charts(report),
-        "missed": report.statistics.ledger()[2],
+        "missed": report.statistics.coverage()[2],
         "options": [
             (name, text) for name, value in dataclasses.asdict(report.options).items() if name != "target" and (text := _option(value))
         ],
@@ -82,6 +89,7 @@ def _counterexample(report: Report, example: Counterexample) -> dict[str, Any]:
         "pictures": geometry.pictures(example, report.axes[0]),
         "replay": replay_line(report, example),
         "snippet": "\n".join(snippet(report, example)),
+        "frames": "\n".join(_frames(example)),
         "around": "",
         "channels": "",
     }
@@ -94,6 +102,20 @@ def _counterexample(report: Report, example: Counterexample) -> dict[str, Any]:
     return told
 
 
+def _source(report: Report) -> str:
+    """Return where the kernel is defined, as file:line; "" where that is not known."""
+    source = source_of(report.options.target)
+    return "" if source is None else from_here(source[0]) + (f":{source[1]}" if source[1] else "")
+
+
+def _frames(example: Counterexample) -> Iterable[str]:
+    """Yield where an exception was raised, the innermost place last."""
+    for frame in example.finding.frames if example.finding else ():
+        yield f"{from_here(frame.file)}:{frame.line}, in {frame.function}"
+        if frame.source:
+            yield f"    {frame.source}"
+
+
 def _facts(example: Counterexample) -> Iterable[str]:
     yield from example.boundaries
     if example.reproduced:
@@ -103,7 +125,7 @@ def _facts(example: Counterexample) -> Iterable[str]:
             else "smaller ones may fail, too: there was no time to try them all"
         )
     if example.others > 0:
-        yield f"{example.others} more cases failed in the same way"
+        yield f"{example.others} more case{'s' if example.others > 1 else ''} failed in the same way"
 
 
 def _properties(report: Report) -> Iterable[dict[str, Any]]:
@@ -118,15 +140,16 @@ def _properties(report: Report) -> Iterable[dict[str, Any]]:
 def _charts(report: Report) -> list[Picture]:
     statistics = report.statistics
     loading = f"{statistics.startup:.1f} s more for loading the reference." if statistics.startup >= 0.05 else ""
-    met, possible, _ = statistics.ledger()
+    met, possible, _ = statistics.coverage()
     drawn = [
         Picture("Error over bound", charts.histogram(statistics), "Cases on real numbers. Above the bound, a kernel is refuted."),
         Picture("Sizes tried", charts.sizes(statistics), f"{len(statistics.sizes)} of {statistics.cases} cases, evenly chosen."),
         Picture("Where time went", charts.times(statistics), loading),
         Picture(
-            "Ledger of feature crosses",
-            charts.ledger(statistics),
-            f"{met} of {possible} pairs met. The stronger the colour, the more cases (by their logarithm); outlined: not met.",
+            "Pairwise coverage",
+            charts.coverage(statistics),
+            f"{met} of {possible} pairs of features were tried together. The stronger the colour, the more cases (by their logarithm). "
+            "An empty cell is a pair that this run did not draw, and no failure.",
         ),
     ]
     return [picture for picture in drawn if picture.drawing]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import keyword
 import math
 import shlex
@@ -48,6 +49,27 @@ def replay_line(report: Report, example: Counterexample) -> str:
     if report.options.sandbox:
         words.append("--sandbox")
     return " ".join(shlex.quote(word) for word in words)
+
+
+_FLAGS = {"references": "--reference", "dtypes": "--dtype", "data_format": "--layout", "problems": "--problem"}
+_SWITCHES = {"degenerate": ("--degenerate", "--no-degenerate"), "isolation": ("--isolation", "--no-isolation")}
+
+
+def check_line(report: Report) -> str:
+    """Return the shell command that makes the same run again: the seed, and the options that are not the usual ones."""
+    options, words = report.options, ["convverify", "check", report.options.target]
+    for item in dataclasses.fields(options):
+        name, value = item.name, getattr(options, item.name)
+        if name == "target" or (value == item.default and name != "seed"):
+            continue
+        flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+        if isinstance(value, bool):
+            words.append(_SWITCHES[name][not value] if name in _SWITCHES else flag)
+        elif name == "problems":
+            words += [word for problem in value for word in (flag, problem)]
+        else:
+            words += [flag, f"{value:g}" if isinstance(value, float) else ",".join(value) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)
 
 
 def _replay_call(report: Report, example: Counterexample) -> str:

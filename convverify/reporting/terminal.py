@@ -1,118 +1,80 @@
-"""The report on a terminal: a live bar while the campaign runs, then the verdict, the counterexamples, and what was tried."""
+"""The report in text: the verdict first and last, what refutes the kernel between, in at most 25 lines unless more is asked for."""
 
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from convverify.campaign.events import Event, Failed, Finished, Found, Phase, ReferenceWrong, Slow, Started
-from convverify.campaign.events import Progress as Counts
-from convverify.campaign.options import Options
-from convverify.campaign.report import FAILED, REFUTED, VERIFIED, Counterexample, Report
-from convverify.campaign.statistics import Statistics
+from convverify.campaign.report import FAILED, KNOWN, REFUTED, VERIFIED, Counterexample, Report
 from convverify.judging.properties import in_order
+from convverify.naming import is_nameable
 from convverify.reporting.facts import figures, summary, worst_of
 from convverify.reporting.picture import around, channel_map, wrong_map
 from convverify.reporting.plain import one_line
 from convverify.reporting.snippet import replay_line, snippet
+from convverify.reporting.source import from_here, source_of
 
-_COLOURS = {VERIFIED: "bold green", REFUTED: "bold red", FAILED: "bold red"}
+_COLOURS = {VERIFIED: "bold green", KNOWN: "bold green", REFUTED: "bold red", FAILED: "bold red"}
 _OTHERS = "bold yellow"
-_PLAIN_EVERY = 5.0
 _CALLS_SHOWN = 6  # of those that must come before
+_INLINE_SNIPPET = 30  # lines; a longer one is named by its file
+_MANY = 4  # lines, behind which the verdict is repeated
+LINES = 24  # of a report: with its header, a run fits in 25
+
+
+class Detail(IntEnum):
+    """How much of a report is printed: one line, what one acts on, or everything."""
+
+    QUIET = 0
+    SHORT = 1
+    FULL = 2
+
+
+@dataclass(frozen=True)
+class Part:
+    """Lines that are shown together.  Parts of the highest rank are left out first; those of rank 0 are always shown."""
+
+    lines: Sequence[Text]
+    rank: int = 0
 
 
 def _safe(text: str) -> str:
     return escape(one_line(text))
 
 
-class TerminalProgress:
-    """Listens to a campaign: a live bar on a terminal, a plain line every few seconds elsewhere."""
-
-    def __init__(self, console: Console, options: Options) -> None:
-        self.console, self.options = console, options
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
-        self._counts: dict[int, Statistics] = {}
-        self._phase, self._found, self._told = "starting", 0, time.monotonic()
-        self._before = -1
-        if console.is_terminal:
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(24),
-                MofNCompleteColumn(),
-                TextColumn("problems"),
-                TimeElapsedColumn(),
-            )
-            self._bar = Progress(*columns, console=console, transient=True)
-            self._task = self._bar.add_task("starting", total=None)
-            self._bar.start()
-
-    def __call__(self, event: Event) -> None:
-        """Show an event."""
-        if isinstance(event, Phase):
-            self._phase = event.name
-            if event.name == "random":  # what came before has no number that is known
-                self._before = max(self._before, sum(counts.problems for counts in self._counts.values()))
-            self._line(force=True)
-        elif isinstance(event, Slow):
-            self.console.print(event.sentence, highlight=False, soft_wrap=True, markup=False)
-        elif isinstance(event, Counts):
-            self._counts[event.worker] = event.statistics
-            self._line()
-        elif isinstance(event, Found):
-            self._found += 1
-            self._line(force=self._found == 1)
-        elif isinstance(event, Started | ReferenceWrong | Failed | Finished):
-            return
-
-    def _line(self, *, force: bool = False) -> None:
-        total = Statistics()
-        for counts in self._counts.values():
-            total.merge(counts)
-        found = f", {self._found} refuted" if self._found else ""
-        if self._bar is not None:
-            self._bar.update(
-                self._task,
-                description=f"{self._phase}{found}",
-                completed=total.problems,
-                total=max(total.problems, self._before + self.options.max_examples) if self._before >= 0 else None,
-            )
-        elif time.monotonic() - self._told > _PLAIN_EVERY or force:
-            self._told = time.monotonic()
-            self.console.print(f"{self._phase}: {total.cases} cases on {total.problems} problems{found}", highlight=False)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
 def as_text(report: Report, width: int = 100) -> str:
-    """Return the report as plain text."""
+    """Return the report in full, as plain text."""
+    return _text(lambda console: show(report, console, Detail.FULL), width)
+
+
+def short_text(report: Report, width: int = 100) -> str:
+    """Return what a terminal shows of the report unless more is asked for, as plain text."""
     return _text(lambda console: show(report, console), width)
 
 
 def counterexample_text(report: Report, example: Counterexample, *, with_snippet: bool = True) -> str:
     """Return one counterexample as plain text; its snippet can be left out, as a replay shows it."""
-    return _text(lambda console: _show_counterexample(report, example, console, with_snippet=with_snippet))
+
+    def write(console: Console) -> None:
+        page = _Page(console, Detail.FULL)
+        _print(console, [*_counterexample(page, report, example), *(_snippet(page, report, example, {}) if with_snippet else [])])
+
+    return _text(write)
 
 
 def statistics_text(report: Report) -> str:
     """Return the verdict's line and what was tried as plain text."""
 
     def write(console: Console) -> None:
-        _show_verdict(report, console)
-        if report.statistics.cases:
-            _show_statistics(report, console)
+        page = _Page(console, Detail.FULL)
+        _print(console, [_verdict(page, report), *_statistics(page, report)])
 
     return _text(write)
 
@@ -123,110 +85,212 @@ def _text(write: Callable[[Console], None], width: int = 100) -> str:
     return file.getvalue()
 
 
-def show(report: Report, console: Console) -> None:
-    """Print the report, the verdict first."""
-    _show_verdict(report, console)
-    for example in report.counterexamples:
-        console.print()
-        _show_counterexample(report, example, console)
-    if report.reference_faults:
-        console.print()
-        _show_reference_faults(report, console)
-    for found in report.degenerate:
-        _prose(console, f"[yellow]degenerate[/]  {_safe(found.property)}: {_safe(found.sentence)}: {_safe(found.case)}")
-    for warning in report.warnings:
-        _prose(console, f"[yellow]note[/]  {_safe(warning)}")
-    if report.statistics.cases:
-        console.print()
-        _show_statistics(report, console)
+def show(
+    report: Report,
+    console: Console,
+    detail: Detail = Detail.SHORT,
+    *,
+    snippets: Mapping[str, str] | None = None,
+    wrote: Sequence[str] = (),
+) -> None:
+    """Print the report: the verdict, what refutes the kernel, what to do next, and the verdict again where that is far up.
 
-
-def _show_verdict(report: Report, console: Console) -> None:
-    verdict = f"[{_COLOURS.get(report.verdict, _OTHERS)}]{report.headline}[/]"
-    _prose(console, f"{verdict}  {_safe(report.options.target)}: {_safe(summary(report))}")
-
-
-def _lines(console: Console, lines: Iterable[str], indent: int = 4) -> None:
-    """Print lines as they are: to be copied, or aligned."""
-    for line in lines:
-        console.print(" " * indent + _safe(line), soft_wrap=True, highlight=False)
-
-
-def _prose(console: Console, markup: str, indent: int = 0) -> None:
-    """Print a sentence: between words in as many lines as a terminal's width asks for, elsewhere in one."""
-    if not console.is_terminal:
-        console.print(" " * indent + markup, soft_wrap=True, highlight=False)
+    `snippets` names the files in which snippets are, by their cases; `wrote` are the files that the run has left.
+    """
+    page = _Page(console, detail)
+    first = _verdict(page, report)
+    if detail == Detail.QUIET:
+        _print(console, [first])
         return
-    for number, line in enumerate(Text.from_markup(markup, emoji=False).wrap(console, max(20, console.width - indent - 2))):
-        console.print(" " * (indent + 2 * (number > 0)), line, sep="", soft_wrap=True, highlight=False)
+    parts = [first, *_body(page, report, snippets or {})]
+    last = list(_next(page, report))
+    if wrote:
+        last.append(page.prose(_safe(f"wrote {', '.join(wrote)}")))
+    if sum(len(part.lines) for part in [*parts, *last]) - len(first.lines) > _MANY:
+        last.append(_last(page, report))
+    if detail == Detail.SHORT:
+        parts = _fitting(parts, LINES - sum(len(part.lines) for part in last))
+    _print(console, [*parts, *last])
 
 
-def _show_counterexample(report: Report, example: Counterexample, console: Console, *, with_snippet: bool = True) -> None:
-    _prose(console, f"[bold red]{_safe(example.property)}[/]: {_safe(example.sentence)}")
-    _lines(console, [f"{'smallest case' if example.reproduced else 'case'}: {example.case}"], 2)
+def _fitting(parts: list[Part], room: int) -> list[Part]:
+    """Leave out parts, those of the highest rank first, until the rest fits."""
+    while sum(len(part.lines) for part in parts) > room and (highest := max(part.rank for part in parts)):
+        left_out = max(number for number, part in enumerate(parts) if part.rank == highest)
+        parts = [part for number, part in enumerate(parts) if number != left_out]
+    return parts
+
+
+def _print(console: Console, parts: Sequence[Part]) -> None:
+    for part in parts:
+        for line in part.lines:
+            console.print(line, soft_wrap=True, highlight=False)
+
+
+class _Page:
+    """Makes parts for a console, with a certain detail."""
+
+    def __init__(self, console: Console, detail: Detail) -> None:
+        self.console, self.detail = console, detail
+
+    def lines(self, lines: Sequence[str], indent: int = 4, rank: int = 0) -> Part:
+        """Return lines as they are: to be copied, or aligned."""
+        return Part([Text(" " * indent + one_line(line)) for line in lines], rank)
+
+    def prose(self, markup: str, indent: int = 0, rank: int = 0) -> Part:
+        """Return a sentence: on a terminal broken between words, elsewhere in one line."""
+        text = Text.from_markup(markup, emoji=False)
+        if not self.console.is_terminal:
+            return Part([Text(" " * indent) + text], rank)
+        wrapped = text.wrap(self.console, max(20, self.console.width - indent - 2))
+        return Part([Text(" " * (indent + 2 * (number > 0))) + line for number, line in enumerate(wrapped)], rank)
+
+    def gap(self, rank: int = 0) -> Part:
+        """Return an empty line."""
+        return Part([Text("")], rank)
+
+
+def _headline(report: Report) -> str:
+    return f"[{_COLOURS.get(report.verdict, _OTHERS)}]{report.headline}[/]  {_safe(report.options.target)}"
+
+
+def _verdict(page: _Page, report: Report) -> Part:
+    return page.prose(f"{_headline(report)}: {_safe(summary(report))}")
+
+
+def _last(page: _Page, report: Report) -> Part:
+    """Return the verdict in short: what one wants to see at the end of a long output."""
+    refuted = ", ".join(dict.fromkeys(example.property for example in report.counterexamples))
+    return page.prose(_headline(report) + (f": {_safe(refuted)}" if refuted else ""))
+
+
+def _body(page: _Page, report: Report, snippets: Mapping[str, str]) -> Iterator[Part]:
+    """Yield what stands between verdict and end."""
+    full = page.detail == Detail.FULL
+    for number, example in enumerate(report.counterexamples):
+        if full or not number:
+            yield page.gap()
+            yield from _counterexample(page, report, example)
+            yield from _snippet(page, report, example, snippets)
+        else:
+            yield page.gap(rank=9)
+            yield page.prose(f"[bold red]{_safe(example.property)}[/]: {_safe(example.sentence)}")
+            yield page.lines([replay_line(report, example)], 2, rank=2)
+    if report.counterexamples and (report.reference_faults or report.degenerate or report.warnings):
+        yield page.gap(rank=9)
+    yield from _reference_faults(page, report)
+    for found in report.degenerate:
+        yield page.prose(f"[yellow]degenerate[/]  {_safe(found.property)}: {_safe(found.sentence)}: {_safe(found.case)}", rank=4)
+    for warning in report.warnings:
+        yield page.prose(f"[yellow]note[/]  {_safe(warning)}", rank=4)
+    if full and report.statistics.cases:
+        yield page.gap()
+        yield from _statistics(page, report)
+    elif report.started is not None and report.ok:
+        yield page.prose(_safe(f"judged on {_extent(report)}"), rank=5)
+
+
+def _extent(report: Report) -> str:
+    """Return what of a kernel was explored."""
+    assert report.started is not None
+    declared = ", ".join(report.started.keywords) or "no parameters (stride 1, VALID, one group)"
+    dtypes = sorted({name.removeprefix("dtype ") for name in report.statistics.results if name.startswith("dtype ")})
+    return f"{declared}; {', '.join([report.started.data_format, *dtypes])}; problems of up to {report.started.max_macs} multiply-adds"
+
+
+def _next(page: _Page, report: Report) -> Iterator[Part]:
+    """Yield what to do next."""
+    more = "" if page.detail == Detail.FULL else " (-v shows all properties and counts)"
+    if report.verdict == REFUTED and report.statistics.cases:
+        yield page.gap()
+        yield page.prose(_safe(f"next: fix the kernel, then run the replay line{more}"))
+    elif report.verdict == VERIFIED and report.statistics.cases:
+        options = report.options
+        plain = is_nameable(options.target) and not (options.data_format or options.python or options.domain)
+        if step := f"time it with `convverify compare {options.target}`" if plain else "":
+            yield page.prose(_safe(f"next: {step}{more}"))
+    elif report.statistics.cases and more:
+        yield page.prose(_safe(more.strip(" ()")))
+
+
+def _counterexample(page: _Page, report: Report, example: Counterexample) -> Iterator[Part]:
+    yield page.prose(f"[bold red]{_safe(example.property)}[/]: {_safe(example.sentence)}")
+    yield page.lines([f"{'smallest case' if example.reproduced else 'case'}: {example.case}"], 2)
     for boundary in example.boundaries:
-        _prose(console, _safe(boundary), 4)
+        yield page.prose(_safe(boundary), 4, rank=5)
     if example.minimal and example.reproduced:
-        _prose(console, "minimal: one less in any extent passes, or there is no less", 4)
+        yield page.prose("minimal: one less in any extent passes, or there is no less", 4, rank=10)
     if example.reproduced and not example.minimal:
-        _prose(console, "(smaller ones may fail, too: there was no time to try them all)", 4)
-    _show_frames(example, console)
-    _show_values(report, example, console)
-    for diagnosis in example.diagnosis:
-        _prose(console, f"[bold]{_safe(diagnosis)}[/]", 2)
+        yield page.prose("(smaller ones may fail, too: there was no time to try them all)", 4, rank=8)
+    yield from _frames(page, example)
+    yield from _values(page, report, example)
+    for number, diagnosis in enumerate(example.diagnosis):
+        yield page.prose(f"[bold]{_safe(diagnosis)}[/]", 2, rank=min(number, 1) * 5)
     for note in example.notes:
-        _prose(console, _safe(note), 2)
+        yield page.prose(_safe(note), 2, rank=6)
     if example.others > 0:
-        _prose(console, f"{example.others} more cases failed in the same way", 2)
+        yield page.prose(f"{example.others} more case{'s' if example.others > 1 else ''} failed in the same way", 2, rank=7)
     if example.history:
-        _lines(console, ["after these calls:", *(f"  {line}" for line in example.history[:_CALLS_SHOWN])], 2)
-        if len(example.history) > _CALLS_SHOWN:
-            _lines(console, [f"and {len(example.history) - _CALLS_SHOWN} more, which the file of the corpus holds"])
-    _lines(console, ["replay:", f"  {replay_line(report, example)}"], 2)
-    if with_snippet:
-        _lines(console, ["snippet:", *(f"  {line}" for line in snippet(report, example))], 2)
+        calls = [f"  {line}" for line in example.history[:_CALLS_SHOWN]]
+        if (more := len(example.history) - _CALLS_SHOWN) > 0:
+            calls.append(f"  and {more} more, which the file of the corpus holds")
+        yield page.lines(["after these calls:", *calls], 2, rank=4)
+    if source := source_of(report.options.target):
+        yield page.lines([f"source: {from_here(source[0])}{f':{source[1]}' if source[1] else ''}"], 2)
+    yield page.lines(["replay:", f"  {replay_line(report, example)}"], 2)
 
 
-def _show_frames(example: Counterexample, console: Console) -> None:
-    """Show where an exception was raised, the innermost line last."""
+def _snippet(page: _Page, report: Report, example: Counterexample, snippets: Mapping[str, str]) -> Iterator[Part]:
+    """Yield the snippet, or the name of its file."""
+    lines, file = snippet(report, example), snippets.get(example.case)
+    if file and (page.detail == Detail.SHORT or len(lines) > _INLINE_SNIPPET):
+        yield page.lines([f"snippet: {from_here(file)}"], 2, rank=3)
+    else:
+        yield page.lines(["snippet:", *(f"  {line}" for line in lines)], 2, rank=9)
+
+
+def _frames(page: _Page, example: Counterexample) -> Iterator[Part]:
+    """Yield where an exception was raised, the innermost line last."""
     if example.finding is None or not example.finding.frames:
         return
-    _lines(console, ["raised here:"], 2)
-    for frame in example.finding.frames:
-        _lines(console, [f"{_from_here(frame.file)}:{frame.line}, in {frame.function}", *([f"    {frame.source}"] if frame.source else [])])
+    *outer, inner = (
+        [f"{from_here(frame.file)}:{frame.line}, in {frame.function}", *([f"    {frame.source}"] if frame.source else [])]
+        for frame in example.finding.frames
+    )
+    yield page.lines(["raised here:"], 2)
+    for lines in outer:
+        yield page.lines(lines, rank=5)
+    yield page.lines(inner)
 
 
-def _from_here(file: str) -> str:
-    """Return a path as one types it from here."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
-
-
-def _show_values(report: Report, example: Counterexample, console: Console) -> None:
+def _values(page: _Page, report: Report, example: Counterexample) -> Iterator[Part]:
     worst = worst_of(report, example)
     if worst is None:
         return
-    _prose(console, _safe(worst.sentence), 2)
-    _lines(console, around(worst.finding, worst.index))
+    yield page.prose(_safe(worst.sentence), 2)
+    yield page.lines(around(worst.finding, worst.index), rank=2)
     place = f", {worst.where}" if worst.where else ""
-    _prose(console, f"wrong: {int(worst.wrong.sum())} of {worst.wrong.size} elements{place}", 2)
+    yield page.prose(f"wrong: {int(worst.wrong.sum())} of {worst.wrong.size} elements{_safe(place)}", 2, rank=5)
     if worst.wrong.size > 1:
-        _lines(console, [*wrong_map(worst.wrong), *channel_map(worst.wrong)])
+        yield page.lines(wrong_map(worst.wrong), rank=6)
+        yield page.lines(channel_map(worst.wrong), rank=7)
 
 
-def _show_reference_faults(report: Report, console: Console) -> None:
+def _reference_faults(page: _Page, report: Report) -> Iterator[Part]:
     versions = report.environment
-    for fault in report.reference_faults[:4]:
+    shown = 4 if page.detail == Detail.FULL else 2
+    for fault in report.reference_faults[:shown]:
         version = versions.get(fault.reference, "")
         text = f"{fault.reference}{' ' + version if version else ''} is at fault, not the kernel: {fault.sentence}"
-        _prose(console, f"[yellow]reference[/]  {_safe(text)}")
-        _lines(console, [f"case: {fault.case}"], 2)
-    if len(report.reference_faults) > 4:
-        _lines(console, [f"and {len(report.reference_faults) - 4} more kinds; --json lists them"], 2)
+        yield page.prose(f"[yellow]reference[/]  {_safe(text)}", rank=4)
+        yield page.lines([f"case: {fault.case}"], 2, rank=4)
+    if (more := len(report.reference_faults) - shown) > 0:
+        yield page.lines([f"and {more} more kind{'s' if more > 1 else ''}; --json lists them"], 2, rank=4)
 
 
-def _show_statistics(report: Report, console: Console) -> None:
-    statistics = report.statistics
+def _statistics(page: _Page, report: Report) -> Iterator[Part]:
+    if not report.statistics.cases:
+        return
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for column, justify in (("property", "left"), ("judged", "right"), ("", "left")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a literal, as rich asks
@@ -234,7 +298,9 @@ def _show_statistics(report: Report, console: Console) -> None:
         if report.options.asks(entry.name) or entry.name in report.without:
             refuted = any(example.property == entry.name for example in report.counterexamples)
             said = "[red]refuted[/]" if refuted else "[yellow]left out[/]" if entry.name in report.without else ""
-            table.add_row(entry.name, str(statistics.judged.get(entry.name, 0)), said)
-    console.print(table)
+            table.add_row(entry.name, str(report.statistics.judged.get(entry.name, 0)), said)
+    with page.console.capture() as captured:
+        page.console.print(table)
+    yield Part([Text.from_ansi(line) for line in captured.get().rstrip("\n").split("\n")])
     for figure in figures(report):
-        _prose(console, _safe(figure))
+        yield page.prose(_safe(figure))
