@@ -87,7 +87,8 @@ def copies(seconds: float) -> Floats:
     calls: Calls = {}
     for run in RUNS:
         windows = np.lib.stride_tricks.as_strided(image, (1 << 11, BUFFER // run >> 11, run), (*image.strides, image.itemsize))
-        calls[windows.size, windows.size // run] = lambda windows=windows, out=np.empty(windows.shape, np.float32): np.copyto(out, windows)
+        out = np.empty(windows.shape, np.float32)
+        calls[windows.size, windows.size // run] = lambda windows=windows, out=out: np.copyto(out, windows)
     best = fastest(calls, seconds)
     return fitted(np.array(list(best), float), np.array(list(best.values())))[0]
 

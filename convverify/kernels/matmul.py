@@ -1,11 +1,13 @@
 """`matmul`: convolution as matrix products of NumPy, cut into blocks that fit the cache and shared among threads.
 
-The way is chosen by the problem:
+The way is chosen by the problem (planning.py):
 
-* a window of one pixel is a row of x already, so that x (or a strip of it) is a matrix, and one product gives a block of y;
-* other windows are copied, block by block, into a reused buffer: a matrix of patches, of which one product gives a block of y;
-* of wide images, a block's columns are copied instead: patches of neighbouring rows share their pixels, at one product for each row;
-* few pixels and many output channels (the last layers of a network at batch 1): one matrix of patches, many blocks of channels;
+* patches: the windows of a block are copied to a matrix, of which one product gives a block of y; windows of one pixel that are neighbours
+  are such a matrix as they lie;
+* rows: what windows see of one row of the image is copied once, and the products for each row of the kernel are added;
+* columns: the same is copied column by column, so that whole windows follow each other, at one product for each row of outputs: for short
+  sums, which are not worth adding up;
+* few pixels and many output channels (the last layers of a network at batch 1): one matrix of patches, slices of the channels;
 * one input channel to a group (depthwise): multiply-adds over the offsets, see depthwise.py.
 """
 

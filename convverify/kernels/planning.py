@@ -1,8 +1,8 @@
 """Planning: which way `matmul` takes for a problem, and into which blocks it cuts the output.
 
 A plan is chosen among a few dozen by a model of what it costs: elements and runs of memory that are copied, products of BLAS with what they
-pack, multiply-adds, and sums of products.  `tools/measure_costs.py` measures the model's constants.  The problem alone decides: neither the
-number of threads nor the operands may change a result.
+pack, multiply-adds, and sums of products.  `tools/measure_costs.py` measures the constants of the model.  The problem alone decides:
+neither the number of threads nor the operands may change a result.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from typing import NamedTuple
 from convverify.kernels.blocking import Block, axes_of, blocks_of
 from convverify.problems.problem import Problem
 
-PATCHES, COLUMNS, ROWS = "patches", "columns", "rows"
+PATCHES = "patches"  # one product for each block
+COLUMNS = "columns"  # one for each row of outputs
+ROWS = "rows"  # one for each row of the kernel
 MOST_BYTES = 12 << 20  # of a block's buffers
-_LEAST_PIXELS = 24  # of a block, where a larger one has room
-_LEAST_WORK = 1 << 19  # multiply-adds that are worth a piece of their own
+_LEAST_PIXELS = 48  # of a block, where a larger one has room
+_LEAST_WORK = 1 << 20  # multiply-adds that are worth a piece of their own
 _LEAST_COPIED = 96  # pixels whose patches are worth a piece of their own, where they are copied first
-_SLICE = 64  # output channels of a slice at least
+_NARROWEST = 128  # output channels that are worth two slices
+_SLICE = 256  # output channels of a slice at least, where there are more than two
 _THREADS = 2  # that a plan is made for
 
 
@@ -79,18 +82,29 @@ def candidates(problem: Problem) -> Iterator[tuple[str, int, int]]:
     """Yield (way, pixels of a block at most, number of slices of the output channels)."""
     total, outputs = _total(problem), problem.out_channels // problem.groups
     for way in ways_of(problem):
-        pixels, found = total, False
-        while pixels == total or not found or (pixels >= _LEAST_PIXELS and pixels * problem.macs >= _LEAST_WORK * total):
+        found = False
+        for pixels in _halves(problem):
+            if found and (pixels < _LEAST_PIXELS or pixels * problem.macs < _LEAST_WORK * total):
+                break
             if pixels == 1 or buffers(problem, way, shape_of(problem, pixels)) <= MOST_BYTES:
                 found = True
                 yield way, pixels, 1
-            if pixels == 1:
-                break
-            pixels = -(-pixels // 2)
     if buffers(problem, PATCHES, shape_of(problem, total)) <= MOST_BYTES:
         for count in (2, 4):
-            if outputs >= count * _SLICE and problem.macs >= count * _LEAST_WORK:
+            if outputs >= (_NARROWEST if count == 2 else count * _SLICE) and problem.macs >= count * _LEAST_WORK:
                 yield PATCHES, max(-(-total // _THREADS), _LEAST_COPIED), count
+
+
+def _halves(problem: Problem) -> Iterator[int]:
+    """Yield the pixels of the whole output, of half of it, and so on until 1; as whole images, or else whole rows, where that can be."""
+    _, rows, columns, _ = problem.output_shape
+    pixels = _total(problem)
+    while True:
+        unit = next((unit for unit in (rows * columns, columns) if pixels > unit), 1)
+        yield -(-pixels // unit) * unit
+        if pixels == 1:
+            return
+        pixels = -(-pixels // 2)
 
 
 def ways_of(problem: Problem) -> list[str]:

@@ -22,7 +22,8 @@ TILES = 16  # of a block at most, for which a part's weights are read from memor
 
 
 def compiled(**options: Any) -> Callable[[F], F]:
-    """Return the decorator that compiles, and keeps what it compiled for later processes.
+    """Return the decorator that compiles, and keeps what it compiled for later processes: until this file changes, so change it, too,
+    where tiles.py changes.
 
     "contract" allows a fused multiply-add, and nothing else: sums keep their order, and NaN and Inf their meaning.
     """
@@ -84,7 +85,8 @@ def locate(
                 if 0 <= row < height and 0 <= column < width:
                     address = origin + (((n * height + row) * width + column) * channels + channel) * itemsize
                 addresses[(a * taps + b) * PIXELS + p] = address
-    return kernel[0] * taps
+    runs: int = kernel[0] * taps
+    return runs
 
 
 def sum_of(vectors: int) -> Any:

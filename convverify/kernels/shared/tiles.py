@@ -1,13 +1,13 @@
 """Tiles: sums that the processor's registers hold, for loops that Numba compiles.
 
 A tile has the sums of PIXELS output pixels by some vectors of output channels.  Numba has no names for registers, and its compiler does not
-keep an array in them; hence these four functions, which write the compiler's own instructions: the loops below run while it compiles.
+keep an array in them; hence these three functions, which write the compiler's own instructions: the loops below run while it compiles.
 What the compiler sees is an array on the stack whose elements are all named by constants, and which it therefore replaces by registers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite.binding
@@ -16,12 +16,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_WIDE = "avx512f" in llvmlite.binding.get_host_cpu_features() and llvmlite.binding.get_host_cpu_features()["avx512f"]
+_WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
 BYTES = 64 if _WIDE else 32  # of a vector
 PIXELS = 12 if _WIDE else 6  # with two vectors: 24 sums of 32 registers, 12 of 16
 VECTORS = 2  # of a tile at most
 _INT = ir.IntType(32)
-_SAME_ADDRESS = ir.IntType(64)
+_ADDRESS = ir.IntType(64)
+
+
+def _instruction(function: Callable[..., Any]) -> Any:
+    return intrinsic(prefer_literal=True)(function)
 
 
 def lanes_of(itemsize: int) -> int:
@@ -51,13 +55,14 @@ def _element(builder: ir.IRBuilder, data: ir.Value, index: ir.Value, dtype: ir.T
     return builder.bitcast(builder.gep(data, [index]), dtype.as_pointer())
 
 
-@intrinsic(prefer_literal=True)
+@_instruction
 def new_tile(typing: Any, like: Any, vectors: Any) -> Any:
     """new_tile(like, vectors): return a tile of zeros of the array's dtype.  `vectors` is a constant here and below."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = _vector(context, like.dtype)
-        tile = builder.bitcast(cgutils.alloca_once(builder, ir.ArrayType(vector, PIXELS * VECTORS)), ir.IntType(8).as_pointer())
+        array = cgutils.alloca_once(builder, ir.ArrayType(vector, PIXELS * VECTORS))  # type: ignore[no-untyped-call]
+        tile = builder.bitcast(array, ir.IntType(8).as_pointer())
         for _, _, place in _places(builder, tile, vector, vectors.literal_value):
             builder.store(ir.Constant(vector, None), place)
         return tile
@@ -65,7 +70,7 @@ def new_tile(typing: Any, like: Any, vectors: Any) -> Any:
     return types.voidptr(like, vectors), build
 
 
-@intrinsic(prefer_literal=True)
+@_instruction
 def add_products(typing: Any, tile: Any, addresses: Any, first: Any, term: Any, weights: Any, at: Any, vectors: Any) -> Any:
     """add_products(tile, addresses, first, term, weights, at, vectors): add one term of all sums.
 
@@ -81,7 +86,7 @@ def add_products(typing: Any, tile: Any, addresses: Any, first: Any, term: Any, 
         factors = []
         for number in range(count):
             factors.append(builder.load(builder.gep(row, [ir.Constant(_INT, number)]), align=weights.dtype.bitwidth // 8))
-        begins = _element(builder, _data(context, builder, addresses, addresses_), first_, _SAME_ADDRESS)
+        begins = _element(builder, _data(context, builder, addresses, addresses_), first_, _ADDRESS)
         value = None
         for pixel, number, place in _places(builder, tile_, vector, count):
             if not number:
@@ -98,7 +103,7 @@ def add_products(typing: Any, tile: Any, addresses: Any, first: Any, term: Any, 
     return types.void(tile, addresses, first, term, weights, at, vectors), build
 
 
-@intrinsic(prefer_literal=True)
+@_instruction
 def store_tile(typing: Any, tile: Any, y: Any, at: Any, step: Any, vectors: Any) -> Any:
     """store_tile(tile, y, at, step, vectors): write pixel p's sums to `y` (of one axis) from element at + p * step on."""
 
