@@ -17,6 +17,7 @@ from convverify.kernels.blocking import blocks_of
 from convverify.kernels.depthwise import plan_of as depthwise_plan
 from convverify.kernels.matmul import conv2d_matmul
 from convverify.kernels.matmul_offsets import conv2d_matmul_offsets
+from convverify.kernels.planning import COLUMNS, PATCHES, ROWS
 from convverify.kernels.shared import threads
 from convverify.kernels.shared.threads import limited_threads, run_pieces, thread_count
 from convverify.operands.layouts import layouts
@@ -96,6 +97,12 @@ def test_the_bits_are_the_same_for_every_number_of_threads(line, dtype):
     assert len(set(results)) == 1
 
 
+def test_the_problems_above_take_every_way():
+    plans = [matmul.plan(Problem.parse(line)) for line in THREADED]
+    assert {plan.way for plan in plans} == {PATCHES, COLUMNS, ROWS}
+    assert {len(plan.channels) > 1 for plan in plans} == {False, True}
+
+
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_layers_that_are_worth_two_threads_are_cut_into_two_pieces_at_least(batch):
     """One piece leaves a thread idle: 8x7x7 outputs of 512 channels once took twice the time."""
@@ -103,9 +110,9 @@ def test_layers_that_are_worth_two_threads_are_cut_into_two_pieces_at_least(batc
         for layer in find_suite(suite, batch):
             problem = layer.problem
             if problem.macs >= 2 * matmul._THREADED:
-                blocks, channels, _ = matmul.plan(problem)
+                plan = matmul.plan(problem)
                 depthwise = problem.groups > 1 and problem.groups == problem.in_channels
-                pieces = len(depthwise_plan(problem, True).pieces) if depthwise else max(len(channels), len(blocks))
+                pieces = len(depthwise_plan(problem, True).pieces) if depthwise else max(len(plan.channels), len(plan.blocks))
                 assert pieces >= 2, (suite, layer.name)
 
 

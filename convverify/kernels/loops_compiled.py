@@ -17,16 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from convverify.kernels import kernels, problem_of
-from convverify.kernels.blocking import aligned_zeros, is_aligned, scratch
+from convverify.kernels.blocking import aligned_zeros, scratch
 from convverify.kernels.shared.threads import thread_count
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
-_PIXELS = 32  # of a block at most: each weight that is read from memory is used as often
-_WINDOWS = 1 << 18  # elements of a block's windows at most, if that leaves two pixels
-# Vectors that cross cache lines cost a fourth of the time where weights begin in the middle of one, a fifth where depthwise outputs do.
 _ALIGNED = 1 << 18  # multiply-adds that are worth an output that begins with a cache line
-_OFTEN = 100  # uses of each weight that are worth a copy that does
+_BLOCKS = 16  # at least, where the channels can be cut: threads of unequal speed end together
 _PARALLEL = 1 << 20  # multiply-adds that are worth waking other threads for
 
 # Numba's "workqueue" threads end the process when two callers use them at once, and those of GNU OpenMP when a forked child does
@@ -60,11 +57,11 @@ def conv2d_loops_compiled(
     """
     problem = problem_of(x, w, strides, padding, dilations, groups)
     accumulator = np.dtype(np.float64 if problem.dtype == "float64" else np.float32)
+    # Vectors that cross cache lines cost a fifth of the time where depthwise outputs begin in the middle of one.
     large = problem.macs >= _ALIGNED
     y = aligned_zeros(problem.output_shape, accumulator) if large else np.zeros(problem.output_shape, accumulator)
     if not problem.is_empty and problem.terms:
-        weights = (_aligned if large and w.size * _OFTEN <= problem.macs else _plain)(w, accumulator)
-        _convolve(problem, _plain(x, accumulator), weights.reshape(problem.terms, -1), y.reshape(-1, problem.out_channels))
+        _convolve(problem, _plain(x, accumulator), _plain(w, accumulator).reshape(problem.terms, -1), y.reshape(-1, problem.out_channels))
     return y.astype(numpy_dtype(problem.dtype), copy=False)
 
 
@@ -75,30 +72,22 @@ def _plain(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return plain
 
 
-def _aligned(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return the same, begun with a cache line; a copy is valid until this thread asks for another."""
-    if array.dtype == dtype and array.flags.c_contiguous and is_aligned(array):
-        return _plain(array, dtype)
-    copy = scratch.array("weights", array.shape, dtype)
-    copy[...] = array
-    copy.flags.writeable = False
-    return copy
-
-
 def _convolve(problem: Problem, x: npt.NDArray[Any], weights: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
-    from convverify.kernels.shared import compiled
+    from convverify.kernels.shared import compiled, tiles
 
     (top, _), (left, _) = problem.pads
     batch, rows, columns, out_channels = problem.output_shape
     if problem.groups == problem.in_channels == out_channels:
-        pixels, blocks = 0, batch * rows
+        parts, blocks, shape = 0, batch * rows, (0, 0, 0, 0)
     else:
-        pixels = max(2, min(_PIXELS, _WINDOWS // problem.terms))
-        parts = -(-out_channels // problem.groups // compiled.CHANNELS)
-        blocks = -(-len(y) // pixels) * problem.groups * parts
+        width = tiles.VECTORS * tiles.lanes_of(x.itemsize)
+        all_parts = -(-out_channels // problem.groups // width)
+        chunks = -(-len(y) // (compiled.TILES * tiles.PIXELS)) * problem.groups
+        parts = -(-all_parts // min(all_parts, -(-_BLOCKS // chunks)))
+        blocks, shape = chunks * -(-all_parts // parts), (problem.groups, all_parts, problem.terms, width)
     arguments = (
-        blocks, pixels, x, weights, y, (problem.kernel_height, problem.kernel_width), (rows, columns),
-        problem.strides, (top, left), problem.dilations, problem.groups,
+        blocks, parts, x, weights, scratch.array("packed", shape, x.dtype), y, (problem.kernel_height, problem.kernel_width),
+        (rows, columns), problem.strides, (top, left), problem.dilations,
     )  # fmt: skip
     threads = thread_count()
     if threads > 1 and blocks > 1 and problem.macs >= _PARALLEL and not _forked and _threads_in_use.acquire(blocking=False):

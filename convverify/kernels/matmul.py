@@ -1,43 +1,32 @@
 """`matmul`: convolution as matrix products of NumPy, cut into blocks that fit the cache and shared among threads.
 
-The way is chosen by the problem:
+The way is chosen by the problem (planning.py):
 
-* a window of one pixel is a row of x already, so that x (or a strip of it) is a matrix, and one product gives a block of y;
-* other windows are copied, block by block, into a reused buffer: a matrix of patches, of which one product gives a block of y;
-* of wide images, a block's columns are copied instead: patches of neighbouring rows share their pixels, at one product for each row;
-* few pixels and many output channels (the last layers of a network at batch 1): one matrix of patches, many blocks of channels;
+* patches: the windows of a block are copied to a matrix, of which one product gives a block of y; windows of one pixel that are neighbours
+  are such a matrix as they lie;
+* rows: what windows see of one row of the image is copied once, and the products for each row of the kernel are added;
+* columns: the same is copied column by column, so that whole windows follow each other, at one product for each row of outputs: for short
+  sums, which are not worth adding up;
+* few pixels and many output channels (the last layers of a network at batch 1): one matrix of patches, slices of the channels;
 * one input channel to a group (depthwise): multiply-adds over the offsets, see depthwise.py.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from convverify.kernels import kernels, problem_of
-from convverify.kernels.blocking import Array, Block, Windows, blocks_of, scratch, whole_output
+from convverify.kernels.blocking import Array, Block, Windows, scratch, whole_output
 from convverify.kernels.depthwise import depthwise
+from convverify.kernels.planning import COLUMNS, ROWS, Plan, is_matrix, plan
 from convverify.kernels.shared.threads import run_pieces, single_threaded_blas, thread_count
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
-_PATCHES = 2 << 20  # bytes of a block's patches
-_MOST_PATCHES = 12 << 20  # bytes: at most this where the weights are many, to be packed by BLAS for each block
-_STRIP = 12 << 20  # bytes of the pixels that a block's windows skip or cover
-_COLUMNS = 2 << 20  # bytes of a block's columns
-_GEMM_PIXELS = 400  # rows of a product from which on packing the weights costs little
-_ROW_PIXELS = 192  # the same for one row of outputs, whose columns are copied at less cost than its patches
-_SHORT = 32  # elements: runs of at most this many are copied at a cost for each run
-_FEWEST_PIXELS = 192  # of the whole output: fewer do not make blocks of which each is worth packing the weights
-_FEW_PIXELS = 384  # the same where the weights are many
-_MANY_WEIGHTS = 4 << 20  # bytes
-_LEAST_COPIED = 96  # pixels whose patches are worth a piece of their own, where few pixels are copied first
-_LEAST_WORK = 1 << 22  # multiply-adds that are worth a block of their own
-_BALANCE = 8  # blocks, so that threads of unequal speed end together
 _THREADED = 1 << 21  # multiply-adds that are worth waking another thread for
 
 
@@ -61,89 +50,65 @@ def conv2d_matmul(
         depthwise(problem, x, weights, y, threads)
         return y
     with single_threaded_blas:
-        _multiply(problem, x, weights, y, threads)
+        _multiply(problem, x, weights, y, threads, plan(problem))
     return y
 
 
-class Plan(NamedTuple):
-    """Blocks of pixels, slices of the output channels of each group, and whether patches are made by columns.
-
-    With more than one slice, the patches of all blocks are made first, to be one matrix.
-    """
-
-    blocks: list[Block]
-    channels: list[slice]
-    by_columns: bool
-
-
-@functools.lru_cache(maxsize=1024)
-def plan(problem: Problem) -> Plan:
-    """Choose the blocks, by the problem alone: the number of threads must not change a result."""
-    itemsize = 8 if problem.dtype == "float64" else 4
-    batch, rows, columns, out_channels = problem.output_shape
-    total, outputs = batch * rows * columns, out_channels // problem.groups
-    run = problem.kernel_width * problem.in_channels
-    patch = problem.kernel_height * run * itemsize
-    many_weights = problem.terms * outputs * itemsize >= _MANY_WEIGHTS
-    if total <= (_FEW_PIXELS if many_weights else _FEWEST_PIXELS) and outputs >= 128 and total * patch <= _MOST_PATCHES:
-        count = max(2, min(4, outputs // 256))
-        edges = [outputs * piece // count // 16 * 16 for piece in range(count)] + [outputs]
-        halves = blocks_of(problem, max(-(-total // 2), _LEAST_COPIED))
-        return Plan(halves, [slice(low, high) for low, high in itertools.pairwise(edges)], False)
-    units, unit = (batch, rows * columns) if batch > 1 else (rows, columns)
-    fewest = min(_GEMM_PIXELS, -(-units // 2) * unit)
-    pixels = max(_PATCHES // patch, min(fewest, _MOST_PATCHES // patch))
-    enough = max(-(-total // _BALANCE), -(-_LEAST_WORK * total // problem.macs), fewest)
-    by_columns = problem.groups == 1 < problem.kernel_height and problem.dilations[0] == 1
-    if by_columns and columns >= (_ROW_PIXELS // 2 if run <= _SHORT else _ROW_PIXELS):
-        fitting = _COLUMNS // (columns * run * itemsize) - problem.kernel_height
-        pixels = columns * max(1, fitting // problem.strides[0])
-    else:
-        images = min(batch, min(pixels, enough) // (rows * columns))
-        by_columns = by_columns and run <= _SHORT and images * columns >= _ROW_PIXELS // 2
-    pixels = min(pixels, enough, _STRIP // (problem.strides[0] * problem.strides[1] * problem.in_channels * itemsize))
-    return Plan(blocks_of(problem, pixels), [slice(0, outputs)], by_columns)
-
-
-def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int) -> None:
-    blocks, channels, by_columns = plan(problem)
+def _multiply(problem: Problem, x: Array, weights: Array, y: Array, threads: int, chosen: Plan) -> None:
+    way, blocks, channels = chosen
     groups, terms, outputs = problem.groups, problem.terms, problem.out_channels // problem.groups
     windows = Windows(problem, x, weights.dtype)
     factor: Array = weights.reshape(terms, outputs) if groups == 1 else weights.reshape(terms, groups, outputs).transpose(1, 0, 2)
 
-    neighbours = problem.kernel_height == problem.kernel_width == 1 and problem.strides == (1, 1)
-
     def patches_of(block: Block) -> Array:
         seen = windows.of(block)
-        if by_columns:
-            return _columns(seen, problem.strides[0])
-        if neighbours:
-            return _rows(seen, groups)
+        if is_matrix(problem):
+            return _pixels(seen, groups)
         patches = scratch.array("patches", (groups, block.pixels, terms), weights.dtype)
         _copy_patches(seen, patches)
         return patches[0] if groups == 1 else patches
 
     def multiply(patches: Array, block: Block, part: slice) -> None:
-        target = y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end, :]
-        if by_columns:
-            target = target.transpose(1, 0, 2, 3)
-        elif groups == 1:
+        target = _part(y, block)
+        if groups == 1:
             target = target.reshape(block.pixels, outputs)[:, part]
         else:
             target = target.reshape(block.pixels, groups, outputs).transpose(1, 0, 2)[..., part]
+        _product(patches, factor[..., part], target)
+
+    def compute(block: Block) -> None:
         with np.errstate(all="ignore"):  # BLAS leaves floating-point flags of lanes that it discards
-            if y.dtype == weights.dtype and not (by_columns and target.shape[1] > 1):
-                np.matmul(patches, factor[..., part], out=target[:, 0] if by_columns else target)
+            if way == ROWS:
+                _sum_of_rows(windows, block, weights, _part(y, block))
+            elif way == COLUMNS:
+                target = _part(y, block).transpose(1, 0, 2, 3)
+                _product(_columns(windows.of(block), problem.strides[0]), factor, target[:, 0] if target.shape[1] == 1 else target)
             else:
-                product = scratch.array("product", (*patches.shape[:-1], target.shape[-1]), weights.dtype)
-                target[...] = np.matmul(patches, factor[..., part], out=product).reshape(target.shape)
+                multiply(patches_of(block), block, channels[0])
+
+    def compute_slice(part: slice) -> None:
+        with np.errstate(all="ignore"):
+            multiply(patches, whole, part)
 
     if len(channels) == 1:
-        run_pieces(lambda block: multiply(patches_of(block), block, channels[0]), blocks, threads)
+        run_pieces(compute, blocks, threads)
     else:
         whole = whole_output(problem)
-        patches = patches_of(whole) if neighbours else _patches_on_threads(problem, windows, blocks, threads)
-        run_pieces(lambda part: multiply(patches, whole, part), channels, threads)
+        patches = patches_of(whole) if is_matrix(problem) else _patches_on_threads(problem, windows, blocks, threads)
+        run_pieces(compute_slice, channels, threads)
+
+
+def _part(y: Array, block: Block) -> Array:
+    return y[block.image : block.image_end, block.row : block.row_end, block.column : block.column_end]
+
+
+def _product(left: Array, right: Array, target: Array) -> None:
+    """Write a product to a target that may have more axes, and another precision."""
+    shape = (*left.shape[:-1], right.shape[-1])
+    if target.dtype == left.dtype and target.shape == shape:
+        np.matmul(left, right, out=target)
+    else:
+        target[...] = np.matmul(left, right, out=scratch.array("product", shape, left.dtype)).reshape(target.shape)
 
 
 def _patches_on_threads(problem: Problem, windows: Windows, blocks: list[Block], threads: int) -> Array:
@@ -154,7 +119,7 @@ def _patches_on_threads(problem: Problem, windows: Windows, blocks: list[Block],
     return patches[0] if problem.groups == 1 else patches
 
 
-def _rows(seen: Array, groups: int) -> Array:
+def _pixels(seen: Array, groups: int) -> Array:
     """Return windows of one pixel that are neighbours as the matrix that they are, (pixels, terms), one for each of several groups."""
     matrix = seen.reshape(-1, groups, seen.shape[5] // groups)
     return matrix[:, 0] if groups == 1 else matrix.transpose(1, 0, 2)
@@ -184,3 +149,41 @@ def _columns(seen: Array, stride: int) -> Array:
     _, by_column, by_row, _, by_channel = copy.strides
     shape = (rows, images * columns, height * width * channels)
     return np.ndarray(shape, seen.dtype, copy, strides=(stride * by_row, by_column, by_channel))
+
+
+def _sum_of_rows(windows: Windows, block: Block, weights: Array, target: Array) -> None:
+    """Write to `target` (images, rows, columns, K) the sum of one product for each row of the kernel.
+
+    What the windows see of a row of the image (columns, kernel width, C) is copied once, for all rows of the kernel that meet it.  Copies
+    of rows that are a stride apart lie side by side: those that meet one row of the kernel are one matrix.
+    """
+    stride, (height, width, channels, outputs) = windows.problem.strides[0], weights.shape
+    images, rows, columns = target.shape[:3]
+    pixels, first, (by_image, by_row, by_column, by_offset, *inner) = windows.locate(block)
+    by_line = by_row // stride
+    meets = [divmod(row * by_offset // by_line, stride) for row in range(height)]  # the first line that a row meets, and its phase
+    matrices = {}
+    for phase in {phase for _, phase in meets}:
+        lines = rows + max(line for line, its_phase in meets if its_phase == phase)
+        shape, strides = (lines, images, columns, width, channels), (by_row, by_image, by_column, *inner)
+        seen: Array = np.ndarray(shape, windows.dtype, pixels, first + phase * by_line, strides)
+        matrices[phase] = _contiguous(seen, f"phase {phase}").reshape(lines * images * columns, width * channels)
+    count, line_pixels = rows * images * columns, images * columns
+    in_place = target.dtype == weights.dtype and images == 1
+    total = target.reshape(count, outputs) if in_place else scratch.array("total", (count, outputs), weights.dtype)
+    product = scratch.array("product", (count, outputs), weights.dtype)
+    for row, (line, phase) in enumerate(meets):
+        left = matrices[phase][line * line_pixels :][:count]
+        np.matmul(left, weights[row].reshape(width * channels, outputs), out=product if row else total)
+        if row:
+            np.add(total, product, out=total)
+    if not in_place:
+        target[...] = total.reshape(rows, images, columns, outputs).transpose(1, 0, 2, 3)
+
+
+def _contiguous(seen: Array, name: str) -> Array:
+    if seen.flags.c_contiguous:
+        return seen
+    copy = scratch.array(name, seen.shape, seen.dtype)
+    np.copyto(copy, seen)
+    return copy

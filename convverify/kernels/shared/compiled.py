@@ -2,6 +2,9 @@
 
 Everywhere: x is (N, H, W, C), weights are (terms, K) with the terms in the order of w's first three axes, y is (output pixels, K).
 Pairs are (vertical, horizontal).  All arrays are C-contiguous, of one dtype: float32 or float64.
+
+`packed` holds the weights of one part after the other, a part being the output channels of a tile (tiles.py): (groups, parts, terms,
+channels of a part), with zeros where a group has no more channels.
 """
 
 from __future__ import annotations
@@ -12,12 +15,15 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
+from convverify.kernels.shared.tiles import PIXELS, VECTORS, add_products, new_tile, store_tile
+
 F = TypeVar("F", bound=Callable[..., Any])
-CHANNELS = 128  # of a block at most: the totals of 32 pixels, 16 KiB in float32, stay in the first-level cache
+TILES = 16  # of a block at most, for which a part's weights are read from memory once
 
 
 def compiled(**options: Any) -> Callable[[F], F]:
-    """Return the decorator that compiles, and keeps what it compiled for later processes.
+    """Return the decorator that compiles, and keeps what it compiled for later processes: until this file changes, so change it, too,
+    where tiles.py changes.
 
     "contract" allows a fused multiply-add, and nothing else: sums keep their order, and NaN and Inf their meaning.
     """
@@ -34,71 +40,116 @@ def compiled(**options: Any) -> Callable[[F], F]:
 
 
 @compiled()
-def gather(windows: Any, first: int, x: Any, channel: int, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any) -> None:
-    """Copy the windows of the output pixels from `first` on into the rows of `windows`; what lies in the pads stays 0."""
-    _, height, width, _ = x.shape
-    pixels, terms = windows.shape
-    inputs = terms // (kernel[0] * kernel[1])
-    for p in range(pixels):
-        n, pixel = divmod(first + p, outputs[0] * outputs[1])
-        i, j = divmod(pixel, outputs[1])
-        for a in range(kernel[0]):
-            row = i * strides[0] + a * dilations[0] - pads[0]
-            for b in range(kernel[1]):
-                column = j * strides[1] + b * dilations[1] - pads[1]
-                if 0 <= row < height and 0 <= column < width:
-                    term = (a * kernel[1] + b) * inputs
-                    for c in range(inputs):
-                        windows[p, term + c] = x[n, row, column, channel + c]
+def pack(part: int, weights: Any, packed: Any) -> None:
+    """Copy the weights of part number `part`, counted over all groups."""
+    groups, parts, terms, width = packed.shape
+    outputs = weights.shape[1] // groups
+    group, number = divmod(part, parts)
+    first = group * outputs + number * width
+    count = min(width, outputs - number * width)
+    target = packed[group, number]
+    for t in range(terms):
+        row = weights[t, first : first + count]
+        for k in range(count):
+            target[t, k] = row[k]
+        for k in range(count, width):
+            target[t, k] = 0
 
 
 @compiled()
-def multiply(windows: Any, weights: Any, first: int, last: int, totals: Any) -> None:
-    """Add windows @ weights[:, first:last] to `totals`, which has as many rows as `windows`: an even number.
+def locate(
+    addresses: Any, pixel: int, last: int, x: Any, zeros: Any, channel: int, kernel: Any, outputs: Any, strides: Any, pads: Any,
+    dilations: Any, inputs: int,
+) -> int:  # fmt: skip
+    """Write where the windows of the output pixels from `pixel` on begin, and return how many runs of memory each of them has.
 
-    Two pixels (a, b) by four terms (0 to 3) at a time: with their twelve values the sixteen vector registers of AVX2 suffice.  Rows are
-    named outside of the loop over k, which is how the compiler sees that it may do many k at once.
+    A run is a row of the kernel where that is one piece of memory for all pixels of the tile, else a tap.  What lies in the pads is read
+    from `zeros`.  Where there are no PIXELS pixels until `last`, the last one is repeated.
     """
-    pixels, terms = windows.shape
-    for t in range(0, terms - 3, 4):
-        w0, w1, w2, w3 = weights[t, first:last], weights[t + 1, first:last], weights[t + 2, first:last], weights[t + 3, first:last]
-        for p in range(0, pixels, 2):
-            a, b = windows[p], windows[p + 1]
-            a0, a1, a2, a3 = a[t], a[t + 1], a[t + 2], a[t + 3]
-            b0, b1, b2, b3 = b[t], b[t + 1], b[t + 2], b[t + 3]
-            ya, yb = totals[p], totals[p + 1]
-            for k in range(last - first):
-                ya[k] = ya[k] + a0 * w0[k] + a1 * w1[k] + a2 * w2[k] + a3 * w3[k]
-                yb[k] = yb[k] + b0 * w0[k] + b1 * w1[k] + b2 * w2[k] + b3 * w3[k]
-    for t in range(terms // 4 * 4, terms):
-        row = weights[t, first:last]
-        for p in range(pixels):
-            total, value = totals[p], windows[p, t]
-            for k in range(last - first):
-                total[k] = total[k] + value * row[k]
+    _, height, width, channels = x.shape
+    itemsize, origin, nothing = x.itemsize, x.ctypes.data, zeros.ctypes.data
+    whole = inputs == channels and dilations[1] == 1
+    for p in range(PIXELS):
+        j = min(pixel + p, last - 1) % outputs[1]
+        column = j * strides[1] - pads[1]
+        whole = whole and column >= 0 and column + kernel[1] <= width
+    taps = 1 if whole else kernel[1]
+    for p in range(PIXELS):
+        n, inside = divmod(min(pixel + p, last - 1), outputs[0] * outputs[1])
+        i, j = divmod(inside, outputs[1])
+        for a in range(kernel[0]):
+            row = i * strides[0] + a * dilations[0] - pads[0]
+            for b in range(taps):
+                column = j * strides[1] + b * dilations[1] - pads[1]
+                address = nothing
+                if 0 <= row < height and 0 <= column < width:
+                    address = origin + (((n * height + row) * width + column) * channels + channel) * itemsize
+                addresses[(a * taps + b) * PIXELS + p] = address
+    runs: int = kernel[0] * taps
+    return runs
+
+
+def sum_of(vectors: int) -> Any:
+    """Return the loops over all terms of a tile that has so many vectors."""
+
+    @compiled()
+    def add_up(addresses: Any, runs: int, weights: Any, first: int, width: int, terms: int, y: Any, at: int, step: int) -> None:
+        """Write the sums of a tile to `y`; the weights of term t begin with element first + t * width."""
+        tile = new_tile(weights, vectors)
+        length = terms // runs
+        for run in range(runs):
+            for term in range(length):
+                add_products(tile, addresses, run * PIXELS, term, weights, first, vectors)
+                first += width
+        store_tile(tile, y, at, step, vectors)
+
+    return add_up
+
+
+add_up_wide, add_up_narrow = sum_of(VECTORS), sum_of(1)
 
 
 @compiled()
 def compute_block(
-    block: int, pixels: int, x: Any, weights: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any, groups: int
+    block: int, parts: int, x: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any
 ) -> None:
-    """Compute block number `block`: at most `pixels` output pixels by CHANNELS output channels of one group."""
-    terms, group_outputs = weights.shape[0], weights.shape[1] // groups
-    parts = -(-group_outputs // CHANNELS)
-    pixel, part = block // (groups * parts) * pixels, block % parts
-    group = block // parts % groups
-    count = min(pixels, y.shape[0] - pixel)
-    first = group * group_outputs + part * CHANNELS
-    last = min(first + CHANNELS, (group + 1) * group_outputs)
-    rows = count + count % 2
-    windows = np.zeros((rows, terms), x.dtype)
-    totals = np.zeros((rows, last - first), x.dtype)
+    """Compute block number `block`: the output pixels of at most TILES tiles by `parts` parts of one group."""
+    groups, all_parts, terms, width = packed.shape
+    group_outputs = y.shape[1] // groups
+    pieces = -(-all_parts // parts)
+    rest, piece = divmod(block, pieces)
+    chunk, group = divmod(rest, groups)
     inputs = terms // (kernel[0] * kernel[1])
-    gather(windows[:count], pixel, x, group * inputs, kernel, outputs, strides, pads, dilations)
-    multiply(windows, weights, first, last, totals)
-    for p in range(count):
-        for k in range(last - first):
-            y[pixel + p, first + k] = totals[p, k]
+    first, last = chunk * TILES * PIXELS, min((chunk + 1) * TILES * PIXELS, y.shape[0])
+    tiles = -(-(last - first) // PIXELS)
+    addresses = np.empty((tiles, kernel[0] * kernel[1] * PIXELS), np.int64)
+    runs = np.empty(tiles, np.int64)
+    zeros = np.zeros(kernel[1] * inputs, x.dtype)
+    partial = np.empty(PIXELS * width, x.dtype)
+    for t in range(tiles):
+        runs[t] = locate(
+            addresses[t], first + t * PIXELS, last, x, zeros, group * inputs, kernel, outputs, strides, pads, dilations, inputs
+        )
+    flat, weights = y.reshape(-1), packed.reshape(-1)
+    for part in range(piece * parts, min((piece + 1) * parts, all_parts)):
+        at = (group * all_parts + part) * terms * width
+        count = min(width, group_outputs - part * width)
+        channel = group * group_outputs + part * width
+        narrow = count * VECTORS <= width
+        fits = count == width or count * VECTORS == width
+        for t in range(tiles):
+            pixel = first + t * PIXELS
+            pixels = min(PIXELS, last - pixel)
+            direct = fits and pixels == PIXELS
+            target, place, step = (flat, pixel * y.shape[1] + channel, y.shape[1]) if direct else (partial, 0, width)
+            if narrow:
+                add_up_narrow(addresses[t], runs[t], weights, at, width, terms, target, place, step)
+            else:
+                add_up_wide(addresses[t], runs[t], weights, at, width, terms, target, place, step)
+            if not direct:
+                for p in range(pixels):
+                    for k in range(count):
+                        y[pixel + p, channel + k] = partial[p * width + k]
 
 
 @compiled()
@@ -125,24 +176,29 @@ def compute_depthwise_row(
 
 @compiled()
 def convolve(
-    blocks: int, pixels: int, x: Any, weights: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any, groups: int
+    blocks: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any
 ) -> None:
-    """Compute all blocks, one after the other; pixels = 0 means rows of a depthwise convolution.  y holds zeros."""
+    """Compute all blocks, one after the other; parts = 0 means rows of a depthwise convolution, for which y holds zeros."""
+    for part in range(packed.shape[0] * packed.shape[1]):
+        pack(part, weights, packed)
     for block in range(blocks):
-        if pixels:
-            compute_block(block, pixels, x, weights, y, kernel, outputs, strides, pads, dilations, groups)
+        if parts:
+            compute_block(block, parts, x, packed, y, kernel, outputs, strides, pads, dilations)
         else:
             compute_depthwise_row(block, x, weights, y, kernel, outputs, strides, pads, dilations)
 
 
 @compiled(parallel=True)
 def convolve_parallel(
-    blocks: int, pixels: int, x: Any, weights: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any, groups: int
+    blocks: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any
 ) -> None:
     """Compute all blocks as `convolve` does, on Numba's threads."""
+    for number in numba.prange(packed.shape[0] * packed.shape[1]):
+        part: Any = np.int64(number)  # unsigned until here, and all arithmetic with it would be in floating point
+        pack(part, weights, packed)
     for number in numba.prange(blocks):
-        block: Any = np.int64(number)  # unsigned until here, and all arithmetic with it would be in floating point
-        if pixels:
-            compute_block(block, pixels, x, weights, y, kernel, outputs, strides, pads, dilations, groups)
+        block: Any = np.int64(number)
+        if parts:
+            compute_block(block, parts, x, packed, y, kernel, outputs, strides, pads, dilations)
         else:
             compute_depthwise_row(block, x, weights, y, kernel, outputs, strides, pads, dilations)
