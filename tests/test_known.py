@@ -251,7 +251,7 @@ def test_the_command_line_mutes_what_it_has_written() -> None:
     assert run("--write-known", "known.toml").returncode == 1
     muted = run("--known", "known.toml")
     assert muted.returncode == 0
-    assert "KNOWN  kernels.py:one: " in muted.stdout
+    assert "KNOWN by completes, exact_on_integers only  kernels.py:one: " in muted.stdout
     nowhere = run("--write-known", "nowhere/known.toml")
     assert nowhere.returncode == 2
     assert "write-known must be a file in a directory that exists, not 'nowhere/known.toml'" in nowhere.stderr

@@ -247,7 +247,7 @@ def test_a_script_ends_with_the_judge(tmp_path: Path) -> None:
 
 
 def test_check_refutes_a_kernel_that_is_wrong_in_scripts_alone(here: Path) -> None:
-    words = ["check", "kernels.py:wrong_in_scripts", "--reference", "exact", "--max-examples", "20", "--max-macs", "1000"]
+    words = ["check", "kernels.py:wrong_in_scripts", "--reference", "exact", "--max-examples", "20", "--max-macs", "1000", "-v"]
     done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=surroundings(), check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "plain_script: in a plain script" in done.stdout
