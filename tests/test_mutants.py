@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,11 @@ def fault_in_calls(entry: Entry, case: Case) -> str:
     if x.overlaps(y) or w.overlaps(y):
         return "alias"
     kept = y.tobytes()
-    call(kernel, case.problem, *case.with_(seed=101).values())
+    for _ in range(entry.traits.get("calls_behind", 1)):
+        call(kernel, case.problem, *case.with_(seed=101).values())
+    end = time.monotonic() + entry.traits.get("seconds_behind", 0.0)
+    while y.tobytes() == kept and time.monotonic() < end:
+        time.sleep(0.01)
     return "" if y.tobytes() == kept else "earlier result"
 
 

@@ -72,7 +72,7 @@ def written(*names: str) -> list[Any]:
 def test_files_are_there_before_the_last_report_is_printed(check: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
     printed = []
 
-    def show(made: Report, console: Any) -> None:
+    def show(made: Report, *_: Any, **__: Any) -> None:
         printed.append((made.verdict, Path("report.json").exists()))
 
     monkeypatch.setattr(running, "show", show)
@@ -134,7 +134,7 @@ def test_signals_wait_while_files_are_written(check: Callable[..., int], monkeyp
 
 
 def test_an_interrupted_print_leaves_the_files_of_what_was_done(check: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "show", lambda made, console: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(running, "show", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         check(returns(REFUTED), returns(VERIFIED))
     assert [made["verdict"] for made in written()] == [REFUTED]

@@ -153,7 +153,7 @@ def earlier_result_recycled(problem: Problem, x: Array, w: Array) -> Array:
     return y
 
 
-@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1")
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1", calls_behind=100)
 @in_contract
 def result_wiped_a_hundred_calls_later(problem: Problem, x: Array, w: Array) -> Array:
     """Clears a result a hundred calls after it was returned, as a ring of buffers does."""
@@ -164,7 +164,7 @@ def result_wiped_a_hundred_calls_later(problem: Problem, x: Array, w: Array) -> 
     return y
 
 
-@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1")
+@mutants.register(fault_class="memory", witness="x=1x3x3x1 w=2x2x1x1", seconds_behind=60.0)
 @in_contract
 def result_wiped_by_a_timer(problem: Problem, x: Array, w: Array) -> Array:
     """Clears some results a third of a second after they were returned, as a pool that is emptied behind its users' backs."""
