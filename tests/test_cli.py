@@ -305,7 +305,9 @@ def test_the_list_names_what_can_be_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_reports_what_was_done(tmp_path: Path, number: signal.Signals) -> None:
-    process = start("check", "matmul", "--max-examples", "100000", "--max-macs", "500", "--reference", "exact", cwd=tmp_path)
+    process = start(
+        "check", "matmul", "--max-examples", "100000", "--max-macs", "500", "--reference", "exact", "--max-time", "1000", cwd=tmp_path
+    )
     wait_for(process, "random problems:")
     process.send_signal(number)
     out, err = process.communicate(timeout=PATIENCE)

@@ -20,11 +20,13 @@ from convverify.judging.findings import ReferenceFault
 from convverify.judging.kernel import Kernel
 from convverify.judging.script import Arena
 from convverify.judging.trial import Times, Trial
+from convverify.operands.case import Case
 from convverify.operands.layouts import PLAIN
 
 TIMEOUT = 60.0  # seconds for one call of a reference
 _QUEUE = 128 << 20  # bytes of trials that wait for a reference
 _DEATHS_IN_A_ROW = 5
+_OPINION = 8.0  # seconds to wait for a reference that is to be asked about a counterexample
 
 
 class ReferenceLost(RuntimeError):
@@ -174,6 +176,30 @@ class References:
         """End all hosts."""
         for reference in self.all:
             reference.host.close()
+
+
+def opinion(references: References, case: Case, *, expected: bool) -> str:
+    """Return in a sentence what the first reference says on a case that refutes a kernel, or ""; that it is right only where the result
+    that was `expected` is shown."""
+    reference = next((one for one in references.all if one.name != "exact"), None)
+    if reference is None:
+        return ""
+    try:
+        if not references.loaded(reference, _OPINION) or reference.session is None:
+            return ""
+        session = reference.session
+        session.fresh() if session.dead or session.on_the_way else None
+        question = Trial(session.kernel, case.with_(layouts=(PLAIN, PLAIN), calls=1))
+        session.submit([question], ())
+        death = session.collect().death
+    except (CannotLoad, ReferenceLost, ValueError):
+        return ""
+    if death is not None:
+        return f"{reference.name} does not survive this case itself: {death}"
+    consult(question, reference.name, question)
+    if question.reference_faults:
+        return f"{reference.name} is wrong on this case, too: {question.reference_faults[0].sentence}"
+    return f"{reference.name} gives the expected result" if question.theirs and expected else ""
 
 
 def consult(trial: Trial, name: str, question: Trial) -> None:

@@ -12,7 +12,8 @@ from convverify.campaign.referring import TIMEOUT
 from convverify.campaign.report import INCONCLUSIVE, REFUTED, VERIFIED, Counterexample, Report
 from convverify.campaign.session import Session
 from convverify.campaign.statistics import Statistics
-from convverify.campaign.verification import Resolve, environment
+from convverify.campaign.verification import Resolve
+from convverify.campaign.versions import environment
 from convverify.host.limits import unreadable
 from convverify.host.process import CannotLoad, EndedFromOutside
 from convverify.judging.kernel import Kernel

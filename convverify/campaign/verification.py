@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,24 +15,25 @@ from convverify.campaign.confirming import Confirmation
 from convverify.campaign.events import Event, Failed, Finished, Found, Listener, Met, Phase, ReferenceWrong, Slow, Started, Warned
 from convverify.campaign.floor import shortfall
 from convverify.campaign.judges import Judges
+from convverify.campaign.keeping import Keeper
 from convverify.campaign.known import Known, around, fault_of
 from convverify.campaign.known import read as read_known
 from convverify.campaign.known import write as write_known
 from convverify.campaign.options import Options
 from convverify.campaign.plainly import CASES, Plainly, posed_plainly, run_plainly
 from convverify.campaign.probing import Prober
-from convverify.campaign.referring import ReferenceLost, References, consult
+from convverify.campaign.referring import References, opinion
 from convverify.campaign.report import INCONCLUSIVE, INTERRUPTED, KNOWN, REFUTED, USAGE, VERIFIED, Counterexample, Report
 from convverify.campaign.session import AGAIN, AnyHost, Session
 from convverify.campaign.statistics import Statistics
+from convverify.campaign.versions import environment
 from convverify.generation import corpus
 from convverify.host.limits import unreadable
 from convverify.host.process import MEMORY, CannotLoad, Host
 from convverify.judging.kernel import Kernel
 from convverify.judging.properties import in_order
-from convverify.judging.trial import Times, Trial
+from convverify.judging.trial import Times
 from convverify.operands.case import Case
-from convverify.operands.layouts import PLAIN
 from convverify.problems.domain import ConditionError
 from convverify.problems.problem import degeneracy
 from convverify.problems.reading import exists
@@ -43,7 +43,6 @@ _EXPLAINED = 5  # that are shrunk at the most, some of which are not seen again
 _OF_A_FAMILY = 2  # of properties that one fault shows in, as a rule
 _ROUNDS = 12  # in which known faults are seen from another side, or new ones found
 _SLOW_CASES = 3  # of a slow kernel, that a plain script calls it on
-_OPINION = 8.0  # seconds to wait for a reference that is to be asked about a counterexample
 _FAMILIES = {"within_error_bound": "exact_on_integers", "matches_reference": "exact_on_integers"}  # one fault shows in all of them
 
 
@@ -64,7 +63,7 @@ class Verification:
         self.reason = ""
         self.warnings: list[str] = []
         self.counterexamples: list[Counterexample] = []
-        self._files: dict[str, str] = {}
+        self._keeper = Keeper(options, self._warn)
         self._explained: set[str] = set()  # families of properties
         self._known = Known()
         self._rounds = self._counted = 0
@@ -89,7 +88,7 @@ class Verification:
             self._keep_apart(event)
         elif isinstance(event, Found):
             self.found.append(event)
-            self._keep(event)
+            self._keeper.keep(event)
         elif isinstance(event, ReferenceWrong):
             self.reference_faults.append(event)
         elif isinstance(event, Failed):
@@ -107,16 +106,6 @@ class Verification:
             self._edges = self._edges and event.edges
             self._needed = max(self._needed, event.needed)
         self.listener(event)
-
-    def _keep(self, found: Found) -> None:
-        """Save a counterexample at once, before anything is tried with it."""
-        if len(self.found) > _REPORTED and any(found.property == other.property for other in self.found[:-1]):
-            return
-        try:
-            path = corpus.save(self.options.directory, self.options.target, found.case, found.property, found.sentence)
-            self._files[found.case] = str(path)
-        except OSError as error:
-            self._warn(f"counterexamples cannot be kept in {str(self.options.directory)!r}: {error.strerror}")
 
     def _keep_apart(self, found: Found) -> None:
         """Keep one finding on degenerate problems for each property and kind of problem."""
@@ -213,6 +202,7 @@ class Verification:
             return False
         self._counted = len(self.counterexamples)
         self.found.clear()
+        self._keeper.forget()
         self._explained.clear()
         self._muted_more = False
         self._sample, self._edges, self.reason = [], True, ""
@@ -311,7 +301,7 @@ class Verification:
             if number < self._known.from_file:
                 self.found = [other for other in self.found if other is not found and not self._is_of_file(other)]
         elif self._goes_on_at_all or not any(fault.resembles(other) for other in self._known.faults):
-            note = self._what_references_say(example) if not self.counterexamples else ""
+            note = "" if self.counterexamples else opinion(self._references, Case.parse(example.case), expected=example.finding is not None)
             self.counterexamples.append(self._with_file(example, note))
             self._known.add(fault)
 
@@ -328,28 +318,6 @@ class Verification:
             return Counterexample(found.case, found.property, found.sentence, found.case, self._plain.finding, notes=(note,))
         return confirmation.explain(found, same, 5.0 if not self.counterexamples else 2.0)
 
-    def _what_references_say(self, example: Counterexample) -> str:
-        """Return in a sentence what the first reference says on a counterexample's case."""
-        reference = next((one for one in self._references.all if one.name != "exact"), None)
-        if reference is None:
-            return ""
-        try:
-            if not self._references.loaded(reference, _OPINION) or reference.session is None:
-                return ""
-            session = reference.session
-            session.fresh() if session.dead or session.on_the_way else None
-            question = Trial(session.kernel, Case.parse(example.case).with_(layouts=(PLAIN, PLAIN), calls=1))
-            session.submit([question], ())
-            death = session.collect().death
-        except (CannotLoad, ReferenceLost, ValueError):
-            return ""
-        if death is not None:
-            return f"{reference.name} does not survive this case itself: {death}"
-        consult(question, reference.name, question)
-        if question.reference_faults:
-            return f"{reference.name} is wrong on this case, too: {question.reference_faults[0].sentence}"
-        return f"{reference.name} gives the expected result" if question.theirs and example.finding is not None else ""
-
     def _keep_fleeting(self, fleeting: list[Counterexample]) -> None:
         """Report what was not seen again where there is nothing better; else mention it: the fault that was seen is likely its cause."""
         # One with a cause that is named says most; then one that needs no history.
@@ -361,18 +329,7 @@ class Verification:
             self.counterexamples += [self._with_file(example, "") for example in fleeting[:_REPORTED]]
 
     def _with_file(self, example: Counterexample, note: str) -> Counterexample:
-        """Put the shrunk case into the corpus in place of the one that was found."""
-        file = self._files.get(example.original, "")
-        try:
-            path = corpus.save(
-                self.options.directory, self.options.target, example.case, example.property, example.sentence, example.history
-            )
-            if file and file != str(path):
-                corpus.remove(file)
-            file = str(path)
-        except OSError as error:
-            self._warn(f"counterexamples cannot be kept in {str(self.options.directory)!r}: {error.strerror}")
-        return replace(example, file=file, notes=(*example.notes, *([note] if note else [])))
+        return replace(example, file=self._keeper.put(example), notes=(*example.notes, *([note] if note else [])))
 
     def _unexplained(self) -> None:
         """Report as they were found those that an interruption left no time to confirm."""
@@ -381,7 +338,7 @@ class Verification:
             if _family(found) not in done and len(done) < _REPORTED and self._fault_of(found) is None:
                 done.add(_family(found))
                 self.counterexamples.append(
-                    Counterexample(found.case, found.property, found.sentence, found.case, file=self._files.get(found.case, ""))
+                    Counterexample(found.case, found.property, found.sentence, found.case, file=self._keeper.file_of(found.case))
                 )
 
     # The report.
@@ -413,16 +370,3 @@ class Verification:
 
 def _family(found: Found) -> str:
     return _FAMILIES.get(found.property, found.property)
-
-
-def environment() -> dict[str, str]:
-    """Return versions that matter for a report."""
-    import platform
-
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in ("convverify", "numpy", "tensorflow", "hypothesis", "numba", "ml_dtypes", "torch", "jax", "onnxruntime", "scipy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

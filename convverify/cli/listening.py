@@ -8,7 +8,7 @@ from convverify.campaign.events import Event, Found, Listener, Progress, Referen
 from convverify.campaign.options import Options
 from convverify.campaign.report import Counterexample, Report
 from convverify.campaign.statistics import Statistics
-from convverify.campaign.verification import environment
+from convverify.campaign.versions import environment
 
 _REPORTED = 3  # findings, each of another property
 

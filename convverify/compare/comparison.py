@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convverify.campaign.verification import environment
+from convverify.campaign.versions import environment
 from convverify.compare import empty
 from convverify.compare.conditions import same_threads
 from convverify.compare.contenders import TENSORFLOW, Contender, contenders_of

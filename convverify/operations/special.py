@@ -44,7 +44,7 @@ def special_expected(problem: Problem, x: Floats, w: Floats, masks: SpecialMasks
 
 
 def _inexact(problem: Problem, x: Floats, w: Floats) -> Mask:
-    """Return where the sum of the finite products may have been rounded: values that repeat in memory may exceed what is exact."""
+    """Return where the sum of the finite products may be rounded, as where values repeat in memory."""
     x, w = (np.abs(np.where(np.isfinite(array), array, 0.0)) for array in (x, w))
     limit = FORMATS[problem.dtype].exact_integers
     if any((array != np.rint(array)).any() for array in (x, w)):
