@@ -62,7 +62,7 @@ _VERY_LONG_CALL = 1.0  # seconds for 21,600 multiply-adds
 _COMPILES = 0.25  # seconds by which a first call takes longer, of a kernel that may compile itself for each problem
 _PACE = 5  # cases by which the pace of such kernels is told: some of them still compile for a dtype or a layout
 _FEW = 1 << 29  # the shard of the numbers of cases on few problems
-_EXAMPLES_FOR_A_LARGE = 25  # drawn problems, for which there is a large one
+_EXAMPLES_FOR_A_LARGE = 25  # random problems, for which there is a large one
 _FIRST_LARGE, _BEFORE_LARGE = 18, 300  # large problems that come early, behind so many edge cases
 _FIRST_SHARE = 0.4  # of the time for large problems, that these may take
 _LARGE_CALL = 1.0  # seconds that a call on a large problem should take at the most, by the kernel's pace
@@ -521,7 +521,7 @@ class Campaign:
             kernel_bound=trial.bound if trial.kernel.accuracy == "normwise" else None,
         )  # fmt: skip
         if doubt.oracle_is_alone or not doubt.is_settled:
-            alone = " and ".join(sorted(voice.value for voice in doubt.alone)) or "nobody agrees with anybody"
+            alone = " and ".join(sorted(voice.value for voice in doubt.alone)) or "all disagree"
             self.emit(Failed("oracle", f"our exact arithmetic is in doubt (alone: {alone}) on {trial.case}; please report it"))
             raise _Stop("failed")
         self.statistics.confirmed += 1

@@ -202,7 +202,7 @@ def _fault(trial: Trial, question: Trial) -> str:
     if answer is None:
         return f"its result is of dtype {seen.dtype}"
     if answer.shape != trial.problem.output_shape:
-        return f"its result has shape {answer.shape}, where {trial.problem.output_shape} is right"
+        return f"its result has shape {answer.shape}; expected {trial.problem.output_shape}"
     result = answer.astype(np.float64)
     accuracy = question.kernel.accuracy
     if trial.case.stage == "exact" and accuracy == "elementwise":

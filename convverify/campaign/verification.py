@@ -349,7 +349,7 @@ class Verification:
         self.counterexamples.sort(key=lambda example: (not example.diagnosis, len(example.history)))
         if self.counterexamples:
             for example in fleeting:
-                self._warn(f"{example.property} was refuted once, and not again in a fresh process: {example.case}")
+                self._warn(f"{example.property} was refuted once, and did not recur in a fresh process: {example.case}")
         else:
             self.counterexamples += [self._with_file(example, "") for example in fleeting[:_REPORTED]]
 

@@ -285,7 +285,7 @@ def replay(target: str, case: str, **values: Any) -> int:
 @click.argument("names", nargs=-1, shell_complete=_complete("mutants", "unusual"), metavar="[NAME|CLASS]...")
 @click.option("--seeds", type=Whole(1, 10_000), default=1, show_default=True, help="Run each with this many seeds.")
 @click.option("--seed", type=Whole(0, 2**63), default=0, show_default=True, help="The first seed.")
-@click.option("--max-examples", type=Whole(0, 10**8), default=2000, show_default=True, help="Problems drawn for each.")
+@click.option("--max-examples", type=Whole(0, 10**8), default=2000, show_default=True, help="Random problems for each.")
 @click.option("--jobs", type=Whole(1, 1024), default=1, show_default=True, help="Kernels verified at a time.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the matrix as JSON.")
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), help="Write the matrix as a table for the docs.")

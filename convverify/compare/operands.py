@@ -67,7 +67,7 @@ class Operands:
             return f"returned dtype {seen.dtype}"
         result = seen.result.transpose(kernel.result_axes) if seen.result.ndim == 4 else seen.result
         if result.shape != self.problem.output_shape:
-            return f"returned an array of shape {result.shape}, where {self.problem.output_shape} is right"
+            return f"returned an array of shape {result.shape}; expected {self.problem.output_shape}"
         count = min(result.size, max(_LEAST, min(_MOST, _PRODUCTS // self.problem.terms)))
         spots = np.unravel_index(self._random.choice(result.size, count, replace=False, shuffle=False), result.shape)
         wrong = self._wrong(kernel, result[spots].astype(np.float64), spots)

@@ -132,7 +132,7 @@ def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: 
     if dtype and (ulps := ulps_apart(right, result, dtype)):
         text += f", {ulps_text(ulps)} apart"
     if bound is not None:
-        text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
+        text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times the bound"
     return text
 
 

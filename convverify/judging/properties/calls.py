@@ -202,7 +202,7 @@ def _compare(name: str, subject: str, seen: Observation, expected: Array, trial:
         return Finding(name, f"{subject} returned dtype {seen.dtype}")
     result = trial.nhwc(seen.result)
     if result.shape != expected.shape:
-        return Finding(name, f"{subject} returned shape {result.shape}, where {expected.shape} is right")
+        return Finding(name, f"{subject} returned shape {result.shape}; expected {expected.shape}")
     if trial.kernel.accuracy == "normwise":
         wrong = ~(np.abs(result.astype(np.float64) - expected) <= np.max(trial.bound, initial=0.0))
     else:

@@ -74,7 +74,7 @@ def shape(trial: Trial) -> Verdict:
     right = trial.problem.output_shape
     needed = tuple(right[axis] for axis in np.argsort(trial.kernel.result_axes))
     if first.shape != needed:
-        return Finding("shape", f"the result has shape {first.shape}, where {needed} is right")
+        return Finding("shape", f"the result has shape {first.shape}; expected {needed}")
     return None
 
 
@@ -91,4 +91,4 @@ def dtype(trial: Trial) -> Verdict:
     if given is not None and first.is_float and right.itemsize < given.itemsize and np.can_cast(right, given, "safe"):
         trial.mentions.append(f"returns {given} for {right}")
         return None
-    return Finding("dtype", f"the result is of dtype {first.dtype}, where {right} (or a wider one) is right")
+    return Finding("dtype", f"the result has dtype {first.dtype}; expected {right} or wider")
