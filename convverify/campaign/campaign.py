@@ -282,7 +282,7 @@ class Campaign:
                 self._try(case, (shard << 16) + number)
 
     def _all_at_once(self) -> None:
-        """Let several threads call the kernel at once, in processes where nobody has called it before."""
+        """Let several threads call the kernel at once, in processes in which it has not been called."""
         fixed = self.options.problems or self.options.suite
         if fixed or not self.session.renews_quickly or self._sparing or not self.options.asks("threads"):
             return
@@ -461,7 +461,7 @@ class Campaign:
                 self._sample[place] = line
 
     def _asks_references(self, trial: Trial) -> bool:
-        """Whether references are asked about a trial, too: not about large problems that nobody has asked for."""
+        """Whether references are asked about a trial, too: not about large problems, unless the user has named them."""
         small = trial.problem.macs <= self.max_macs or bool(self.options.suite or self.options.problems)
         return self.options.asks("matches_reference") and small and bool(self.references.all)
 
@@ -509,7 +509,7 @@ class Campaign:
                 raise _Stop("found")
 
     def _doubt(self, trial: Trial, *, always: bool) -> None:
-        """Compute some cases by the second definition, too; where our two definitions do not agree nobody else is to blame."""
+        """Compute some cases by the second definition, too; if our two definitions disagree, the fault is ours."""
         turn = always or not ((trial.case.seed >> 7) % _DOUBTED_EVERY or trial.problem.macs > _DOUBTED)
         if not turn or trial.case.stage == "special" or not affordable(trial.problem):
             return

@@ -1,6 +1,6 @@
 """References: kernels in hosts of their own, asked about the cases that the kernel has been tried on.
 
-They are started with the campaign and waited for by nobody: what is tried before one is loaded waits in a queue.  What a reference says is
+They start with the campaign, which does not wait for them: cases tried before one is loaded wait in a queue.  What a reference says is
 held against exact arithmetic before a kernel is held against it.  One that dies is started again.
 """
 

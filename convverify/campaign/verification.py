@@ -265,7 +265,7 @@ class Verification:
         if not self.found:
             return
         self.listener(Phase("shrinking"))
-        self._session.fresh()  # of what is still on the way nobody will ask
+        self._session.fresh()  # answers that are still on the way are not needed
         confirmation = Confirmation(self.options, Prober(self._session))
         ranks = [entry.name for entry in in_order()]
         waiting = sorted(self.found, key=lambda found: (ranks.index(found.property), found.number))

@@ -78,7 +78,7 @@ class Worst:
 
     @property
     def ulps(self) -> float | None:
-        """How far apart expected and actual are, in units in the last place; None where nobody counts these."""
+        """How far apart expected and actual are, in units in the last place; None if they are too far apart to count."""
         return ulps_apart(self.expected, self.actual, self.dtype)
 
     @property
