@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python docs/make_agreement_table.py --problems 24 --seed 0 > docs/agreement.md
 
-Each framework computes the same cases in a process of its own, which is replaced where it dies.  Results are held against exact
+Each framework computes the same cases in a process of its own, which is replaced where it dies.  Results are compared with exact
 arithmetic, as `convverify check` does it.  Frameworks that are not installed are left out, and named on standard error.
 """
 
@@ -35,7 +35,7 @@ Draw = Callable[[np.random.Generator, Problem], Problem]
 PACKAGES = ("tensorflow", "torch", "jax", "onnxruntime", "scipy", "opencv-python-headless", "numpy")
 TEXT = """# How far frameworks agree
 
-Each row is one feature, {count} problems of it. The same cases went to every framework; results were held against exact arithmetic, as
+Each row is one feature, {count} problems of it. The same cases went to every framework; results were compared with exact arithmetic, as
 `convverify check` does it. A cell counts the cases on which the framework was right. In bold are those on which it was wrong, raised an
 exception, or its process died; `-` means that it refuses all of them ([frameworks.md](frameworks.md) says what is refused), `refused` that
 it refuses some. Where rows do not name a dtype, it is float32, and the operands are integers: right means right to the last bit.

@@ -19,14 +19,14 @@ PAGE = Path(__file__).with_name("cheats.md")
 _HEAD = """\
 # Cheats
 
-A cheat is a kernel that tries to be VERIFIED, or to look fast, without computing the convolution. Whoever lets a model write kernels
-meets them: where there is a reward to win, the judge is attacked rather than the problem, and public reports describe many of those below.
+A cheat is a kernel that tries to be VERIFIED, or to look fast, without computing the convolution. If a model writes kernels
+for a reward, it may attack the judge instead of solving the problem; public reports describe many of those below.
 Tests run all of them: none may be VERIFIED, none may get a false speed without a mark, and the judge has to end as it always does, with a
 report, with its files whole, and with no process left. `convverify check NAME` and `convverify compare NAME` try one.
 
-What stops most of them is where the kernel is: alone in a process that knows nothing of what is right
-([how that is built](design.md)). It shares with the judge one piece of memory, in which nothing lies that the judge relies on: operands,
-of which the judge has copies; places for results, which it reads as bytes; and records, which it checks as one checks what a stranger says.
+Most are stopped because the kernel runs alone in a process that does not know the right results
+([design](design.md)). It shares one block of memory with the judge, and the judge trusts nothing in it: it has copies of the operands,
+reads results as bytes, and checks records like any foreign input.
 
 ## What is not stopped
 

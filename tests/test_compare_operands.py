@@ -94,7 +94,7 @@ def test_who_is_declared_normwise_may_err_as_much_as_that_allows() -> None:
         (Observation(error=Raised(("ValueError", "Exception"), "no")), "raised ValueError: no"),
         (Observation(type="list"), "returned list, not an array"),
         (Observation(nonsense="what"), "has left a record that makes no sense: what"),
-        (seen(np.zeros((1, 1, 1, 4), np.float32)), "returned an array of shape (1, 1, 1, 4), where (1, 7, 7, 4) is right"),
+        (seen(np.zeros((1, 1, 1, 4), np.float32)), "returned an array of shape (1, 1, 1, 4); expected (1, 7, 7, 4)"),
         (seen(np.zeros((1, 7, 7, 4), np.int32)), "returned dtype int32"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import re
 from dataclasses import replace
@@ -157,6 +158,18 @@ def test_every_panel_has_every_kernel_that_it_can_show() -> None:
     assert [label.get_text() for label in legend.get_texts()] == ["tensorflow", "tensorflow ready", "my_convolution", "loops"]
     markers = {line.get_marker() for line in figure.axes[0].lines if line.get_linestyle() == "None"}
     assert len(markers) == 3, "TensorFlow's two share a marker, one of them hollow"
+
+
+def test_the_figure_says_what_where_and_when_and_has_bars() -> None:
+    found = comparison()
+    figure = plots.draw(found)
+    title = figure.get_suptitle()
+    assert "compared with" in title
+    assert datetime.date.today().isoformat() in title
+    assert found.machine is not None
+    assert found.machine.processor in title
+    bars = [line for line in figure.axes[0].collections if len(line.get_segments())]
+    assert len(bars) == len({one.name for row in found.rows for one in row.measurements})
 
 
 def test_problems_over_three_decades_add_the_panel_of_costs() -> None:

@@ -233,7 +233,7 @@ def test_a_kernel_with_a_condition_is_verified_in_isolation(name: str) -> None:
         ("hangs", "did not return within 1 s about x=", 1),
         ("fails", "raised RuntimeError: too wide (", 1),
         ("tampers", "raised AttributeError: a problem is to be read: height cannot be set", 1),
-        ("forgets", "returned NoneType, where True or False is right, about x=1x1x1x1 w=1x1x1x1", 1),
+        ("forgets", "returned NoneType instead of True or False, about x=1x1x1x1 w=1x1x1x1", 1),
         ("misspelt", "raised AttributeError: 'Problem' object has no attribute 'heigth' (", 1),
         ("ends", "gave no answer, as the process exited with status 3, about x=", 1),
         ("none_fits", "no problem that its domain's where admits was found", 1),

@@ -276,7 +276,7 @@ def test_garbage_is_told_from_sums(garbage: float) -> None:
     def large(case: Case, x: Any, w: Any) -> Any:
         return right(case, x, w) ** 2 + np.arange(case.problem.output_shape[-1]) + 3.0
 
-    words = "NaN, infinity or huge numbers from small integers: reads outside of its operands, or memory that nobody has written"
+    words = "NaN, infinity or huge numbers from small integers: reads outside its operands, or uninitialised memory"
     assert diagnose(outputs(unwritten, CASES[:5]), seconds=60.0) == (f"{words} on 5 of 5 failing cases",)
     assert diagnose(outputs(large, CASES[:5]), seconds=60.0) == ()
 

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from convverify.judging.properties import in_order
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PRINTED = """convverify 0.1.0: mine.py:conv2d against exact, seed 0
 edge cases, 1 failed \x1b[35m━━\x1b[0m 4/? problems 0:00:03
@@ -50,3 +52,15 @@ def test_the_picture_that_is_kept_is_whole_and_loads_nothing(scheme: str, script
     assert "".join(ElementTree.fromstring(text).itertext()).count("REFUTED") == 2  # the first line and the last
     assert re.findall(r"https?://[^\"]+", text) == ["http://www.w3.org/2000/svg"]
     assert "w.shape[0]" in script.kernel()
+
+
+def test_the_page_of_findings_has_one_for_each_property(script: Any) -> None:
+    gallery = importlib.import_module("make_gallery")
+    text = (DOCS / "what-a-finding-looks-like.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^## (\w+)\n.*?^```text\n(\w+): .*?^  replay:\n    convverify replay (\w+) ", text, re.DOTALL | re.MULTILINE)
+    assert [(name, refuted, kernel) for name, refuted, kernel in shown] == [
+        (entry.name, entry.name, gallery.KERNELS[entry.name]) for entry in in_order() if entry.name in gallery.KERNELS
+    ]
+    assert {entry.name for entry in in_order()} - set(gallery.KERNELS) == {"matches_reference", "one_array"}
+    assert str(Path.home()) not in text
+    assert not re.search(r"^ +/", text, re.MULTILINE), "places of one machine"

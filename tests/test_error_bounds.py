@@ -184,7 +184,7 @@ def test_the_assertion_refuses_nan_and_another_shape() -> None:
     x, w = np.ones((1, 3, 3, 1), np.float32), np.ones((2, 2, 1, 1), np.float32)
     with pytest.raises(AssertionError, match="4 of 4 elements"):
         assert_within_bound(np.full((1, 2, 2, 1), np.nan, np.float32), x, w)
-    with pytest.raises(AssertionError, match=re.escape("shape (1, 3, 3, 1), where (1, 2, 2, 1) is right")):
+    with pytest.raises(AssertionError, match=re.escape("shape (1, 3, 3, 1); expected (1, 2, 2, 1)")):
         assert_within_bound(np.ones((1, 3, 3, 1), np.float32), x, w)
 
 

@@ -44,7 +44,7 @@ def test_the_script_prints_what_it_says(tmp_path: Path) -> None:
     done = run(str(EXAMPLES / "verify_from_python.py"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("verified on ")
-    assert "\nrefuted: shape: the result has shape (1, 1, 2, 1), where (1, 1, 1, 1) is right\n  x=1x1x2x1 w=1x2x1x1 " in done.stdout
+    assert "\nrefuted: shape: the result has shape (1, 1, 2, 1); expected (1, 1, 1, 1)\n  x=1x1x2x1 w=1x2x1x1 " in done.stdout
 
 
 def test_the_test_files_pass(tmp_path: Path) -> None:

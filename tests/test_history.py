@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -221,6 +222,35 @@ def test_a_wrong_kernel_has_no_time_and_the_page_says_why(tmp_path: Path) -> Non
     assert dict(tables.failing(history))["matmul: time of a call, resnet50/conv2_1_3x3"].startswith("wrong: 12 elements")
     _, rows = tables.heat_map(history)
     assert [(row.problem, row.cells[0].text) for row in rows] == [("article/timing_3x3", "6.40"), ("resnet50/conv2_1_3x3", "failed")]
+
+
+def test_benchmarks_of_any_project_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        results,
+        "BENCHMARKS",
+        {"sorting.Suite.time_sort": results.benchmark("sorting.Suite.time_sort", "seconds", problems=list("abcdefghij"))},
+    )
+    page = page_of(read_history(results.write(tmp_path, [{"sorting.Suite.time_sort": [1.0] * 10}] * 2)))
+    assert re.findall("<h3>(.*?)</h3>", page) == [
+        "sorting: Suite.time_sort (seconds), 1 to 8 of 10", "sorting: Suite.time_sort (seconds), 9 to 10 of 10"
+    ]  # fmt: skip
+    assert "relative to TensorFlow" not in page
+    assert "was not measured" not in page.partition("<h2>History")[0]
+
+
+def test_a_marker_says_its_value(tmp_path: Path) -> None:
+    page = page_of(read_history(results.write(tmp_path, commits_with_a_fault())))
+    assert f"<title>article/timing_3x3, {results.hash_of(2)[:8]}: 5 ms</title>" in page
+    assert f"<title>resnet50/conv2_1_3x3, {results.hash_of(3)[:8]}: 1.1 times TensorFlow</title>" in page
+
+
+def test_merges_are_left_out_of_the_list(tmp_path: Path) -> None:
+    history = read_history(results.write(tmp_path, commits_with_a_fault()))
+    subjects = ["first", "Merge branch 'x' of /home/someone/place", "third", "fourth"]
+    commits = tuple(replace(commit, subject=subject) for commit, subject in zip(history.commits, subjects, strict=True))
+    page = page_of(replace(history, commits=commits))
+    assert "someone" not in page
+    assert "third" in page
 
 
 def test_what_was_fixed_is_shown_as_resolved(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ MISTAKES = (
         code="def scalar(x, w): return float(conv2d(x, w).sum())\n", write="def kernel(x, w): return conv2d(x, w)",
     ),
     Mistake(
-        "another dtype", "mine.py:wrong", "the result is of dtype int64, where float32 (or a wider one) is right",
+        "another dtype", "mine.py:wrong", "the result has dtype int64; expected float32 or wider",
         code="def wrong(x, w): return conv2d(x, w).astype(int)\n", write="def kernel(x, w): return conv2d(x, w).astype(x.dtype)",
     ),
     Mistake(

@@ -169,7 +169,7 @@ def raises(x: Any, w: Any) -> Any:
     ("reference", "sentence"),
     [
         (lambda x, w: right(x, w[::-1, ::-1]), "of its result are wrong"),
-        (lambda x, w: right(x, w)[:, 1:], "its result has shape (1, 1, 2, 3), where (1, 2, 2, 3) is right"),
+        (lambda x, w: right(x, w)[:, 1:], "its result has shape (1, 1, 2, 3); expected (1, 2, 2, 3)"),
         (lambda x, w: right(x, w).astype(str), "its result is of dtype str"),
         (lambda x, w: None, "it returned NoneType, not an array"),
         (raises, "it raised IndexError: beyond the end"),

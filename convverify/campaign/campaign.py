@@ -63,7 +63,7 @@ _VERY_LONG_CALL = 1.0  # seconds for 21,600 multiply-adds
 _COMPILES = 0.25  # seconds by which a first call takes longer, of a kernel that may compile itself for each problem
 _PACE = 5  # cases by which the pace of such kernels is told: some of them still compile for a dtype or a layout
 _FEW = 1 << 29  # the shard of the numbers of cases on few problems
-_EXAMPLES_FOR_A_LARGE = 25  # drawn problems, for which there is a large one
+_EXAMPLES_FOR_A_LARGE = 25  # random problems, for which there is a large one
 _FIRST_LARGE, _BEFORE_LARGE = 18, 300  # large problems that come early, behind so many edge cases
 _FIRST_SHARE = 0.4  # of the time for large problems, that these may take
 _LARGE_CALL = 1.0  # seconds that a call on a large problem should take at the most, by the kernel's pace
@@ -289,7 +289,7 @@ class Campaign:
                 self._try(case, (shard << 16) + number)
 
     def _all_at_once(self) -> None:
-        """Let several threads call the kernel at once, in processes where nobody has called it before."""
+        """Let several threads call the kernel at once, in processes in which it has not been called."""
         fixed = self.options.problems or self.options.suite
         if fixed or not self.session.renews_quickly or not self.options.asks("threads"):
             return
@@ -468,7 +468,7 @@ class Campaign:
                 self._sample[place] = line
 
     def _asks_references(self, trial: Trial) -> bool:
-        """Whether references are asked about a trial, too: not about large problems that nobody has asked for."""
+        """Whether references are asked about a trial, too: not about large problems, unless the user has named them."""
         small = trial.problem.macs <= self.max_macs or bool(self.options.suite or self.options.problems)
         return self.options.asks("matches_reference") and small and bool(self.references.all)
 
@@ -518,7 +518,7 @@ class Campaign:
                 raise _Stop("found")
 
     def _doubt(self, trial: Trial, *, always: bool) -> None:
-        """Compute some cases by the second definition, too; where our two definitions do not agree nobody else is to blame."""
+        """Compute some cases by the second definition, too; if our two definitions disagree, the fault is ours."""
         turn = always or not ((trial.case.seed >> 7) % _DOUBTED_EVERY or trial.problem.macs > _DOUBTED)
         if not turn or trial.case.stage == "special" or not affordable(trial.problem):
             return
@@ -530,7 +530,7 @@ class Campaign:
             kernel_bound=trial.bound if trial.kernel.accuracy == "normwise" else None,
         )  # fmt: skip
         if doubt.oracle_is_alone or not doubt.is_settled:
-            alone = " and ".join(sorted(voice.value for voice in doubt.alone)) or "nobody agrees with anybody"
+            alone = " and ".join(sorted(voice.value for voice in doubt.alone)) or "all disagree"
             self.emit(Failed("oracle", f"our exact arithmetic is in doubt (alone: {alone}) on {trial.case}; please report it"))
             raise _Stop("failed")
         self.statistics.confirmed += 1

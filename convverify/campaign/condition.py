@@ -96,7 +96,7 @@ def _answer(said: object) -> tuple[bool, str]:
     if "error" in said and (error := observe(said, {}, lambda first, size: _NOTHING, dtype_of).error) is not None:
         frame = error.frames[-1] if error.frames else None
         return False, f"raised {error}" + (f" ({_from_here(frame.file)}:{frame.line})" if frame else "")
-    return False, f"returned {str(said.get('type'))[:80]}, where True or False is right,"
+    return False, f"returned {str(said.get('type'))[:80]} instead of True or False,"
 
 
 def _from_here(file: str) -> str:

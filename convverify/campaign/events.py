@@ -121,7 +121,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something that a reader of the report should know, and that is nobody's fault."""
+    """Something that a reader of the report should know, and that is not a finding."""
 
     sentence: str
 

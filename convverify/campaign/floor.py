@@ -32,8 +32,8 @@ def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finis
     if not finished:
         all_of_them = "every problem" if fixed else "all edge cases"
         return (
-            f"the time was over before {all_of_them} had been tried ({results['all']} results were judged); "
-            f"give it {f'about {needed:.0f} s' if needed > options.max_time else 'more'} with --max-time, which was {options.max_time:g} s"
+            f"time ran out before {all_of_them} were tried ({results['all']} results were judged); "
+            f"raise --max-time, which was {options.max_time:g} s{f', to about {needed:.0f} s' if needed > options.max_time else ''}"
         )
     asked = [f"reference {name}" for name in options.references if name != kernel.name] if _asks_references(options) else []
     if not fixed:
@@ -45,7 +45,7 @@ def shortfall(options: Options, kernel: Kernel, statistics: Statistics, *, finis
         return ""
     told = ", ".join(f"{count or 'no'} result{'s' if count != 1 else ''} with {name}" for name, count in missing.items())
     refused = f" ({statistics.unsupported} cases were refused with NotImplementedError)" if statistics.unsupported else ""
-    return f"too little was judged: {told}, where {least} of each are asked for{refused}; {_remedy(missing)}"
+    return f"too few results were judged: {told}; at least {least} of each are needed{refused}; {_remedy(missing)}"
 
 
 def _varies(domain: Domain, name: str) -> bool:
@@ -66,7 +66,7 @@ def _nothing(options: Options, statistics: Statistics) -> str:
     if statistics.unsupported:
         return "nothing could be tested: the kernel supports none of the problems that were tried"
     if not statistics.cases:
-        return f"nothing could be tested within {options.max_time:g} s; give it more time with --max-time"
+        return f"nothing could be tested within {options.max_time:g} s; raise --max-time"
     return "nothing could be tested: no result with elements was judged"
 
 
@@ -75,9 +75,9 @@ def _remedy(missing: dict[str, int]) -> str:
     name = next(iter(missing))
     kind, _, what = name.partition(" ")
     if kind == "reference":
-        return f"give {what} more time with --max-time, or do without it: --reference exact"
+        return f"raise --max-time, or compare without {what}: --reference exact"
     if kind == "dtype":
         return f"leave {what} out with --dtype, or declare what the kernel is for: --domain"
     if kind == "stage":
-        return "give it more time with --max-time, or more problems with --max-examples"
+        return "raise --max-time or --max-examples"
     return f"declare what the kernel is for (--domain), or take {name} out of its signature"

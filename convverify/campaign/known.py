@@ -266,7 +266,7 @@ def write(file: Path, target: str, faults: Iterable[Fault]) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let nobody else who asks for it write known faults into a folder meanwhile."""
+    """Keep other runs from writing known faults into a folder meanwhile."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

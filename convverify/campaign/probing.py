@@ -103,7 +103,7 @@ class Prober:
     def output(self, case: Case) -> Floats | None:
         """Return the kernel's result (float64, NHWC) on a case, right or wrong; None without one, or outside its domain.
 
-        A kernel that has died, here or before, is not asked: nobody would charge it with it.
+        A kernel that has died, here or before, is not called: its death would prove nothing.
         """
         session = self.session
         if session.dead or not session.kernel.explores(case.problem):

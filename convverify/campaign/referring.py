@@ -1,6 +1,6 @@
 """References: kernels in hosts of their own, asked about the cases that the kernel has been tried on.
 
-They are started with the campaign and waited for by nobody: what is tried before one is loaded waits in a queue.  What a reference says is
+They start with the campaign, which does not wait for them: cases tried before one is loaded wait in a queue.  What a reference says is
 held against exact arithmetic before a kernel is held against it.  One that dies is started again.
 """
 
@@ -228,7 +228,7 @@ def _fault(trial: Trial, question: Trial) -> str:
     if answer is None:
         return f"its result is of dtype {seen.dtype}"
     if answer.shape != trial.problem.output_shape:
-        return f"its result has shape {answer.shape}, where {trial.problem.output_shape} is right"
+        return f"its result has shape {answer.shape}; expected {trial.problem.output_shape}"
     result = answer.astype(np.float64)
     accuracy = question.kernel.accuracy
     if trial.case.stage == "exact" and accuracy == "elementwise":

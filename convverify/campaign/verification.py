@@ -261,7 +261,7 @@ class Verification:
         if not self.found:
             return
         self.listener(Phase("shrinking"))
-        self._session.fresh()  # of what is still on the way nobody will ask
+        self._session.fresh()  # answers that are still on the way are not needed
         confirmation = Confirmation(self.options, Prober(self._session))
         ranks = [entry.name for entry in in_order()]
         waiting = sorted(self.found, key=lambda found: (ranks.index(found.property), found.number))
@@ -324,7 +324,7 @@ class Verification:
         self.counterexamples.sort(key=lambda example: (not example.diagnosis, len(example.history)))
         if self.counterexamples:
             for example in fleeting:
-                self._warn(f"{example.property} was refuted once, and not again in a fresh process: {example.case}")
+                self._warn(f"{example.property} was refuted once, and did not recur in a fresh process: {example.case}")
         else:
             self.counterexamples += [self._with_file(example, "") for example in fleeting[:_REPORTED]]
 

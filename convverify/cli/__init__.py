@@ -100,7 +100,9 @@ _complete_target = _complete("kernels", "references", "mutants", "unusual", "che
 
 
 _SANDBOX = click.option(
-    "--sandbox", is_flag=True, help="Give the kernel no network, no process to see, and nothing to write to but temporary files."
+    "--sandbox",
+    is_flag=True,
+    help="Run the kernel without network, without access to other processes, with write access to temporary files only.",
 )
 
 
@@ -110,18 +112,18 @@ def _names_option(flag: str, help_: str, **more: Any) -> Callable[[Any], Any]:
 
 
 _SHARED = [
-    _names_option("--refuses", 'Exceptions by which the kernel says "not supported" (ValueError, ...).'),
+    _names_option("--refuses", 'Exceptions that mean "not supported" (ValueError, ...).'),
     click.option("--python", metavar="FILE", help="Run the kernel with this Python interpreter, which needs only NumPy."),
     click.option(
         "--layout",
         "data_format",
         type=click.Choice(["NHWC", "NCHW"], case_sensitive=False),
-        help="Data layout of the kernel's operands (NCHW: w is OIHW).",
+        help="Data format of the kernel's operands (NCHW: w is OIHW).",
     ),
     click.option(
         "--accuracy",
         type=click.Choice(["elementwise", "normwise"]),
-        help="Bound that the kernel's algorithm can meet (normwise: FFT, Winograd).",
+        help="Error bound for the kernel's algorithm (normwise: FFT, Winograd).",
     ),
     click.option(
         "--accumulator",
@@ -129,7 +131,7 @@ _SHARED = [
         help="Hold narrower dtypes to the errors of sums in this format, rounded once.",
     ),
     _names_option("--properties", "Judge only these properties.", shell_complete=_complete("properties")),
-    _names_option("--without", "Leave these properties out; the verdict says so.", shell_complete=_complete("properties")),
+    _names_option("--without", "Do not judge these properties; the verdict says so.", shell_complete=_complete("properties")),
     click.option("--timeout", type=Real(), default=3.0, show_default=True, help="Seconds that one call may take."),
     _SANDBOX,
     click.option(
@@ -165,7 +167,7 @@ def _shared(command: Any) -> Any:
     "--max-examples", type=Whole(), default=2000, show_default=True, help="Random problems to try, in addition to the edge cases."
 )
 @click.option("--max-time", type=Real(), default=60.0, show_default=True, help="Seconds for the campaign of one target.")
-@click.option("--large-time", type=Real(), default=10.0, show_default=True, help="Seconds of that for large problems (0: none).")
+@click.option("--large-time", type=Real(), default=10.0, show_default=True, help="Seconds of --max-time for large problems (0: none).")
 @click.option("--seed", type=Whole(), help="Random seed (default: a new one, shown in the header).")
 @click.option(
     "--suite",
@@ -173,7 +175,7 @@ def _shared(command: Any) -> Any:
     help="Verify on the problems of a suite, or of a file of problem lines, instead of random ones.",
 )
 @click.option("--batch", type=Whole(), default=1, show_default=True, help="Batch of a suite's problems.")
-@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem only (may be given several times).")
+@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Verify on this problem only (repeatable).")
 @click.option(
     "--dtype",
     "dtypes",
@@ -191,7 +193,7 @@ def _shared(command: Any) -> Any:
 @click.option(
     "--degenerate/--no-degenerate",
     default=None,
-    help="Let problems with an extent of 0, or a kernel larger than the padded image, refute; or leave them out (default: apart).",
+    help="Let degenerate problems (an extent of 0, w larger than the padded image) refute, or skip them (default: report them apart).",
 )
 @click.option("--max-macs", type=Whole(), default=0, help="Largest number of multiply-adds of a problem (default: by the kernel's speed).")
 @click.option("--workers", default="1", callback=workers, show_default=True, metavar="N|auto", help="Processes that share the work.")
@@ -203,9 +205,9 @@ def _shared(command: Any) -> Any:
     metavar="DIR",
     help="Where to keep counterexamples, which are tried first next time.",
 )
-@click.option("--known", metavar="FILE", help="Mute the faults that a file holds, and look for the next.")
+@click.option("--known", metavar="FILE", help="Mute the faults listed in this file, and look for others.")
 @click.option(
-    "--write-known", metavar="FILE", help="Write the faults that are known and found to a file, and go on after each until there is none."
+    "--write-known", metavar="FILE", help="Write known and new faults to this file, and continue after each until no more are found."
 )
 @click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one HTML page.")
 @click.option("--junit", type=click.Path(dir_okay=False), help="Write the report as JUnit XML.")
@@ -217,7 +219,7 @@ def _shared(command: Any) -> Any:
 def check(targets: tuple[str, ...], seed: int | None, verbose: bool, quiet: bool, **values: Any) -> int:
     """Verify kernels: 0 verified, 1 refuted, 2 wrong usage, 3 inconclusive, 4 convverify itself failed, 130 interrupted.
 
-    Options have their defaults from [tool.convverify] in pyproject.toml, where there is one.
+    Defaults come from [tool.convverify] in pyproject.toml, if there is one.
     """
     interruption.hold()  # `run` heeds signals where they cost no report
     if verbose and quiet:
@@ -251,7 +253,7 @@ def check(targets: tuple[str, ...], seed: int | None, verbose: bool, quiet: bool
     metavar="NAMES",
     help="Suites or files of problems (default: article).",
 )
-@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Time this problem (may be given several times).")
+@click.option("--problem", "problems", multiple=True, metavar="LINE", help="Time this problem (repeatable).")
 @click.option(
     "--batch", "batches", multiple=True, callback=numbers, metavar="NUMBERS", help="Batches of the problems (default: their own)."
 )
@@ -297,7 +299,7 @@ def replay(target: str, case: str, **values: Any) -> int:
 @click.argument("names", nargs=-1, shell_complete=_complete("mutants", "unusual"), metavar="[NAME|CLASS]...")
 @click.option("--seeds", type=Whole(1, 10_000), default=1, show_default=True, help="Run each with this many seeds.")
 @click.option("--seed", type=Whole(0, 2**63), default=0, show_default=True, help="The first seed.")
-@click.option("--max-examples", type=Whole(0, 10**8), default=2000, show_default=True, help="Problems drawn for each.")
+@click.option("--max-examples", type=Whole(0, 10**8), default=2000, show_default=True, help="Random problems for each.")
 @click.option("--jobs", type=Whole(1, 1024), default=1, show_default=True, help="Kernels verified at a time.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Write the matrix as JSON.")
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False), help="Write the matrix as a table for the docs.")

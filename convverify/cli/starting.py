@@ -116,7 +116,7 @@ def _with_domain(path: Path) -> str:
     except (OSError, ValueError) as error:
         raise click.UsageError(f"{path.name} {error}") from None
     if "[tool.convverify" in text:
-        raise click.UsageError(f"{path.name} has a table [tool.convverify] already: its domain is to be written there")
+        raise click.UsageError(f"{path.name} has a table [tool.convverify] already: write the domain there")
     return text.rstrip("\n") + "\n" + texts.DOMAIN if text else texts.DOMAIN.lstrip("\n")
 
 

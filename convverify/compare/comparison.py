@@ -153,7 +153,7 @@ class Runner:
                 state.memory[item] = self._weighers[name].peak(item.problem)
 
     def _refute(self, name: str, refutation: Refutation) -> None:
-        """Take a kernel out: nobody who comes later shall be disturbed by it."""
+        """Take a kernel out, so that it does not disturb the others."""
         self._state[name].refutation = refutation
         for contender in (*self.contenders, self._weighers[name].contender):
             if _kernel_of(contender.name) == name:
@@ -175,7 +175,7 @@ class Runner:
             self.machine = self.machine.best(measure_machine(dtypes, threads))
 
     def _row(self, item: Item) -> Row:
-        """Time an item; whoever fails meanwhile, although it was right before, takes no more part."""
+        """Time an item; a kernel that fails meanwhile is not timed any longer."""
         deaths: dict[str, list[Death]] = {}
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Operands for timed calls: drawn from a seed that nobody knows, and new for each call, so that no result can be known before.
+"""Operands for timed calls: drawn from a secret seed, and new for each call, so that no kernel can know a result in advance.
 
 Of an image that is very large, a part is new each time; the weights always are, and with them all of the result.
 """
@@ -43,7 +43,7 @@ class Operands:
             self._renew(self.x, self.x.size)
 
     def draw(self) -> tuple[Array, Array]:
-        """Return operands that nobody has seen; they are overwritten by the next ones."""
+        """Return new operands; the next ones overwrite them."""
         if self._is_exact:
             self.x, self.w = values_of(self.problem, "integers", secrets.randbits(64))
         else:
@@ -67,7 +67,7 @@ class Operands:
             return f"returned dtype {seen.dtype}"
         result = seen.result.transpose(kernel.result_axes) if seen.result.ndim == 4 else seen.result
         if result.shape != self.problem.output_shape:
-            return f"returned an array of shape {result.shape}, where {self.problem.output_shape} is right"
+            return f"returned an array of shape {result.shape}; expected {self.problem.output_shape}"
         count = min(result.size, max(_LEAST, min(_MOST, _PRODUCTS // self.problem.terms)))
         spots = np.unravel_index(self._random.choice(result.size, count, replace=False, shuffle=False), result.shape)
         wrong = self._wrong(kernel, result[spots].astype(np.float64), spots)

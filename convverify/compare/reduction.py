@@ -41,7 +41,7 @@ def affordable(call: Callable[[Problem], float], problem: Problem, longest: floa
     """Return what one can time of a problem: all of it where a call takes `longest` seconds at most, else what takes about `wanted`.
 
     `call` calls the kernel on a problem of that kind, a few times, and returns the least seconds of a call, the first one aside.  Small
-    problems are tried first, so that none is begun whose end nobody can wait for.
+    problems are tried first, so that none is started that would take too long.
     """
     macs, before = max(_FIRST, reduced(problem, 1).macs), (0, 0.0)
     while True:

@@ -92,7 +92,7 @@ def estimate(take: Take) -> Turn:
 def interleaved(takers: Mapping[str, Take], estimates: Mapping[str, float], rounds: int) -> dict[str, Samples]:
     """Time all in rounds; `estimates` are seconds of a call, from earlier ones, which have warmed them up.
 
-    From round to round the order is rotated by one place, and every other round runs backwards, so that nobody always follows the same.
+    From round to round the order is rotated by one place, and every other round runs backwards, so no kernel always follows the same one.
     """
     names = list(takers)
     taken = {name: _Taken() for name in names}

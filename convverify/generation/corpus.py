@@ -55,7 +55,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # whom the umask lets read: reports are for others, too
     try:
-        os.chmod(temporary, 0o666 & ~_umask())  # as any new file, where mkstemp lets nobody else read
+        os.chmod(temporary, 0o666 & ~_umask())  # as any new file; mkstemp would keep others from reading it
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         os.replace(temporary, path)

@@ -158,7 +158,7 @@ _NOTABLE = np.array([-9999, 9999, -999, 127, 128, -128, 255, 256, 32767, 32768, 
 
 @styles.register(stage="exact", weight=2)
 def simple(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """What short cuts look for: weights all one, all zero, or an identity; images of zeros, ones, or numbers with a meaning elsewhere."""
+    """Values with short cuts: weights all one, all zero, or an identity; images of zeros, ones, or numbers with a meaning elsewhere."""
     budget = _exact_budget(problem)
     w = _plain_weights(_integers(bits_w, 1), choices)
     x = _integers(bits_x, min(budget, 3))
@@ -191,7 +191,7 @@ def _plain_weights(w: Floats, choices: Choices) -> Floats:
 
 @styles.register(stage="exact", weight=2)
 def structured(problem: Problem, bits_x: Bits, bits_w: Bits, choices: Choices) -> tuple[Floats, Floats]:
-    """Weights that short cuts look for: separable, symmetric, equal along an axis, sparse, or with a filter or a channel of zeros; or so
+    """Weights with short cuts: separable, symmetric, equal along an axis, sparse, or with a filter or a channel of zeros; or so
     but for one element, by one; now and then an image with rows of zeros."""
     magnitude = max(1, math.isqrt(_exact_budget(problem)))
     w = _structure(_integers(bits_w, magnitude), _integers(bits_w, max(1, math.isqrt(magnitude))), bits_w, choices)

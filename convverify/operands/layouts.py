@@ -187,7 +187,7 @@ def readonly(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement
 
 @layouts.register()
 def owning(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
-    """An array that owns its memory, as users' arrays mostly do: contiguous, nobody's view."""
+    """An array that owns its memory, as most users' arrays do: contiguous, not a view."""
     return replace(_dense(shape, itemsize, range(len(shape))), owner=tuple(shape))
 
 
@@ -205,5 +205,5 @@ _CROSSED = (fortran, transposed, sliced, reversed_axes, stray_strides)
 
 @layouts.register()
 def guarded(shape: Sequence[int], itemsize: int, choices: Choices) -> Placement:
-    """Contiguous, ending (or beginning) at a memory page that may not be touched: a read or write outside ends the process."""
+    """Contiguous, next to a protected memory page: a read or write outside ends the process."""
     return replace(_dense(shape, itemsize, range(len(shape))), guard=("after", "before")[choices.below(2)])

@@ -1,7 +1,7 @@
 """Who stands alone: the kernel, the reference, or what we ourselves take for right?
 
 No one party is trusted with the verdict.  The exact result is computed twice (`forward`, `forward_by_scattering`), by code that shares no
-geometry; on any one case a kernel, a reference and these two speak, and those that nobody else agrees with are named, in data.
+geometry; on any one case a kernel, a reference and these two speak, and those that disagree with all others are named, in data.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def assert_within_bound(
     x64, w64 = x.astype(np.float64), w.astype(np.float64)
     expected, magnitude = convolve(problem, x64, w64), convolve(problem, np.abs(x64), np.abs(w64))
     if actual.shape != expected.shape:
-        raise AssertionError(f"the result has shape {actual.shape}, where {expected.shape} is right")
+        raise AssertionError(f"the result has shape {actual.shape}; expected {expected.shape}")
     bound = elementwise_bound(problem, magnitude, np.abs(x64), np.abs(w64))
     error = np.abs(actual.astype(np.float64) - expected)
     wrong = ~(error <= bound) & np.isfinite(bound)

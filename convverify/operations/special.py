@@ -1,6 +1,6 @@
 """NaN and Inf: which outputs they must reach, which they must not, and which sign an infinity may have.
 
-IEEE 754 leaves the sign of NaN open, kernels may skip a product with zero or compute it, and so a few elements are nobody's business:
+IEEE 754 leaves the sign of NaN open, kernels may skip a product with zero or compute it, and so a few elements are not judged:
 these functions say which.  All are counts of products, hence convolutions of 0s and 1s.
 """
 

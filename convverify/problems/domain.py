@@ -257,7 +257,7 @@ class Domain:
         except Exception as error:
             raise ConditionError(f"the domain's where raised {type(error).__name__} ({error}) about {problem}") from error
         if not isinstance(answer, int) and type(answer).__name__ not in ("bool", "bool_"):
-            raise ConditionError(f"the domain's where returned {type(answer).__name__} about {problem}, where True or False is right")
+            raise ConditionError(f"the domain's where returned {type(answer).__name__} about {problem} instead of True or False")
         return bool(answer)
 
     def foresee(self, problems: Iterable[Problem]) -> None:

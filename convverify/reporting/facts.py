@@ -78,7 +78,7 @@ class Worst:
 
     @property
     def ulps(self) -> float | None:
-        """How far apart expected and actual are, in units in the last place; None where nobody counts these."""
+        """How far apart expected and actual are, in units in the last place; None if they are too far apart to count."""
         return ulps_apart(self.expected, self.actual, self.dtype)
 
     @property
@@ -132,7 +132,7 @@ def worst_sentence(expected: float, actual: float, index: Sequence[int], bound: 
     if dtype and (ulps := ulps_apart(right, result, dtype)):
         text += f", {ulps_text(ulps)} apart"
     if bound is not None:
-        text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times what is possible"
+        text += f": an error of {error:.3g}, {error / bound if bound else float('inf'):.3g} times the bound"
     return text
 
 

@@ -120,9 +120,9 @@ def _facts(example: Counterexample) -> Iterable[str]:
     yield from example.boundaries
     if example.reproduced:
         yield (
-            "minimal: one less in any extent passes, or there is no less"
+            "minimal: with any extent reduced by one, it passes"
             if example.minimal
-            else "smaller ones may fail, too: there was no time to try them all"
+            else "smaller cases may fail, too: there was no time to try them"
         )
     if example.others > 0:
         yield f"{example.others} more case{'s' if example.others > 1 else ''} failed in the same way"

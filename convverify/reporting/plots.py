@@ -6,6 +6,7 @@ Matplotlib comes with the extra `plot`, and is imported when a figure is drawn.
 
 from __future__ import annotations
 
+import datetime
 import importlib.util
 import io
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from convverify import __version__
 from convverify.compare.contenders import READY
 from convverify.compare.machine import accumulator
 from convverify.compare.results import Comparison, Measurement, Row
@@ -27,6 +29,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("s", "^", "D", "v", "P", "X")
 _WIDTH, _ROW, _LEAST_HEIGHT, _PANEL = 14.0, 0.19, 9.0, 4.3  # inches
 _WIDE = 20.0  # ratio of speeds from which on an axis is logarithmic
+_TITLE = 140  # characters of a line
 _SHORT = 150.0  # ratio of an axis's ends
 _GREY = "#666666"
 _PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
@@ -78,6 +81,7 @@ def draw(comparison: Comparison) -> Any:
     for number, panel in enumerate(panels):
         panel(figure.add_subplot(grid[number, 1]), comparison, styles)
     handles, labels = speeds.get_legend_handles_labels()
+    figure.suptitle(_title(comparison), x=0.01, ha="left", fontsize=11)
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6), frameon=False)
     return figure
 
@@ -103,7 +107,23 @@ def _measured(comparison: Comparison, name: str) -> Iterator[tuple[Row, Measurem
 
 
 def _speed(row: Row, one: Measurement) -> float:
-    return row.operations / one.seconds.median / 1e9
+    return _speed_of(row, one.seconds.median)
+
+
+def _speed_of(row: Row, seconds: float) -> float:
+    return row.operations / max(seconds, 1e-9) / 1e9
+
+
+def _title(comparison: Comparison) -> str:
+    """Return two lines: which kernels, on which problems; then the machine, the number of threads, and the day."""
+    short = short_names(comparison.names)
+    others = ", ".join(one_line(short[name]) for name in comparison.names if name not in (comparison.reference, READY))
+    groups = ", ".join(one_line(group) for group in dict.fromkeys(row.item.group for row in comparison.rows))
+    machine = comparison.machine
+    where = [f"{one_line(machine.processor)}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"] if machine else []
+    day = datetime.date.today().isoformat()
+    lines = f"{others} compared with {one_line(comparison.reference)}: {groups}", ", ".join([*where, day, f"convverify {__version__}"])
+    return "\n".join(line if len(line) <= _TITLE else f"{line[: _TITLE - 3]}..." for line in lines).replace("$", r"\$")
 
 
 def _speeds(axes: Any, comparison: Comparison, styles: dict[str, _Style]) -> None:
@@ -121,10 +141,13 @@ def _speeds(axes: Any, comparison: Comparison, styles: dict[str, _Style]) -> Non
         labels.append(one_line(row.item.layer.name if row.item.suite else str(row.item.problem))[:60].replace("$", r"\$"))
     speeds: list[float] = []
     for name, style in styles.items():
-        points = [(_speed(row, one), position[id(row)]) for row, one in _measured(comparison, name)]
-        if points:
-            x, y = zip(*points, strict=True)
+        measured = list(_measured(comparison, name))
+        if measured:
+            x, y = [_speed(row, one) for row, one in measured], [position[id(row)] for row, _ in measured]
             speeds += x
+            slow = [_speed_of(row, max(one.seconds.high, one.seconds.median)) for row, one in measured]
+            fast = [_speed_of(row, min(one.seconds.low, one.seconds.median)) for row, one in measured]
+            axes.hlines(y, slow, fast, color=style.colour, linewidth=1.0)
             axes.plot(x, y, label=style.label, **style.marks, clip_on=False)
     axes.set_yticks(range(len(labels)), labels)
     for number, tick in enumerate(axes.get_yticklabels()):
@@ -138,7 +161,7 @@ def _speeds(axes: Any, comparison: Comparison, styles: dict[str, _Style]) -> Non
         _logarithmic(axes, "x")
     else:
         axes.set_xlim(left=0.0)
-    axes.set_xlabel("speed, GFLOP/s (dashed: matrix product)")
+    axes.set_xlabel("speed, GFLOP/s (lines: quartiles; dashed: matrix product)")
     axes.set_title("Speed of each problem", loc="left")
 
 

@@ -15,7 +15,7 @@ from convverify.campaign.statistics import Statistics
 from convverify.judging.kernel import declaring
 from convverify.problems.domain import Domain
 
-_PLAIN_EVERY = 60.0  # seconds: whoever reads a log wants the report; who waits for one wants to know that something goes on
+_PLAIN_EVERY = 60.0  # seconds: a reader of a log wants the report; a waiting one wants to see that the run is alive
 _COUNTED_AFTER = 2.0  # seconds, after which the total is worth the tenth of a second that it costs
 
 

@@ -219,9 +219,9 @@ def _counterexample(page: _Page, report: Report, example: Counterexample) -> Ite
     for boundary in example.boundaries:
         yield page.prose(_safe(boundary), 4, rank=5)
     if example.minimal and example.reproduced:
-        yield page.prose("minimal: one less in any extent passes, or there is no less", 4, rank=10)
+        yield page.prose("minimal: with any extent reduced by one, it passes", 4, rank=10)
     if example.reproduced and not example.minimal:
-        yield page.prose("(smaller ones may fail, too: there was no time to try them all)", 4, rank=8)
+        yield page.prose("(smaller cases may fail, too: there was no time to try them)", 4, rank=8)
     yield from _frames(page, example)
     yield from _values(page, report, example)
     for number, diagnosis in enumerate(example.diagnosis):
@@ -281,7 +281,7 @@ def _reference_faults(page: _Page, report: Report) -> Iterator[Part]:
     shown = 4 if page.detail == Detail.FULL else 2
     for fault in report.reference_faults[:shown]:
         version = versions.get(fault.reference, "")
-        text = f"{fault.reference}{' ' + version if version else ''} is at fault, not the kernel: {fault.sentence}"
+        text = f"{fault.reference}{' ' + version if version else ''} is wrong, not the kernel: {fault.sentence}"
         yield page.prose(f"[yellow]reference[/]  {_safe(text)}", rank=4)
         yield page.lines([f"case: {fault.case}"], 2, rank=4)
     if (more := len(report.reference_faults) - shown) > 0:

@@ -25,7 +25,7 @@ __all__ = ["Ask", "Floats", "Hypothesis", "Scene", "change_of", "diagnose", "hyp
 _BUSY = 8  # how much longer than the time to spend a diagnosis may last
 _TIED, _SHOWN = 40, 2
 _ENOUGH = 4  # cases that one fault has to explain, all of them, to be believed without more ado
-_GARBAGE = "NaN, infinity or huge numbers from small integers: reads outside of its operands, or memory that nobody has written"
+_GARBAGE = "NaN, infinity or huge numbers from small integers: reads outside its operands, or uninitialised memory"
 _BY_NORM = (
     "errs by the norm of the tile or of the image, not by what an element sums, and within the bound of algorithms that do: "
     "Winograd's and Fourier transforms; if it is meant to be one of these, --accuracy normwise judges it by their bound"

@@ -80,7 +80,7 @@ class Evidence:
 
     @cached_property
     def slack(self) -> Floats | None:
-        """The error allowed to each element, where sums are not exact, whoever makes them; None where they are."""
+        """The error allowed to each element if sums are not exact for any implementation; None if they are."""
         if self.case.stage != "rounding" or self.actual.shape != self.expected.shape:
             return None
         x, w = np.abs(self.x), np.abs(self.w)

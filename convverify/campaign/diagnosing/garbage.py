@@ -1,4 +1,4 @@
-"""Garbage: results that come from no operands.  Around these lies NaN, and memory that nobody has written holds anything."""
+"""Garbage: results that no operands explain.  The memory around operands holds NaN; uninitialised memory holds anything."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _CONFIRMING = 6  # probes on which a candidate may be confirmed
 class Interview:
     """Asks a kernel, which takes operands in the order of `axes`, about probes, until that has taken so many `seconds`.
 
-    Without `ask` nobody answers, and only what candidates say is compared.
+    Without `ask` the kernel is not called, and only the candidates are compared.
     """
 
     ask: Ask | None
@@ -79,7 +79,7 @@ class Interview:
     def confirms(self, candidate: Candidate, evidence: Sequence[Evidence]) -> bool:
         """Return whether the kernel is wrong just as a candidate says on a relative of what it explains.
 
-        So it is taken to be where nobody can be asked.
+        This is assumed if the kernel cannot be called.
         """
         tried = 0
         for probe in self._each_probe(evidence) if self.ask is not None else ():

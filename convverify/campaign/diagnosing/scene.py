@@ -2,7 +2,7 @@
 
 `scene_of` sets it up as it should be.  A change is a function from one scene to another, or to None where it has nothing to change:
 so changes are tried alone and one after the other.  Unlike a problem, a scene may crop (negative pads), may have outputs that
-nobody asked for, and may read outside of the image what lies there.
+no caller asked for, and may read outside of the image what lies there.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def _new_values(trial: Trial, plan: Plan) -> None:
 
 @properties.register("current_operands", rank=51, stages=("exact",), every=2, calls=_new_values, turn=4)
 def current_operands(trial: Trial) -> Verdict:
-    """New values in the same arrays give the new values' result: nothing is remembered of the old ones."""
+    """New values in the same arrays give a new result: the kernel does not remember the old values."""
     seen = trial.observed.get("current")
     if not trial.answered or trial.value_fault is not None or seen is None:
         return NOT_JUDGED
@@ -86,7 +86,7 @@ def _another_in_between(trial: Trial, plan: Plan) -> None:
 
 @properties.register("order_of_calls", rank=52, stages=("exact",), every=3, calls=_another_in_between, turn=2)
 def order_of_calls(trial: Trial) -> Verdict:
-    """A call on another problem in between is right itself, and changes nothing for this one."""
+    """A call on another problem in between is correct, and does not change the result for this one."""
     if not trial.answered or trial.value_fault is not None or "between" not in trial.observed:
         return NOT_JUDGED
     found = _on_another(trial, "between", "order_of_calls")
@@ -121,7 +121,7 @@ def _walk(trial: Trial, plan: Plan) -> None:
 
 @properties.register("sequence", rank=53, stages=("exact",), every=8, calls=_walk, turn=2.5)
 def sequence(trial: Trial) -> Verdict:
-    """Calls on several problems in turn, each on arrays of its own, are right: there and back, up and down, and behind a refusal."""
+    """Calls on several problems in turn, each with its own arrays, are correct: back and forth, up and down, after a refusal."""
     steps = [key for key in trial.observed if key.startswith("step ")]
     if not trial.answered or trial.value_fault is not None or not steps:
         return NOT_JUDGED
@@ -138,7 +138,7 @@ def _one_array(trial: Trial, plan: Plan) -> None:
 
 @properties.register("one_array", rank=54, stages=("exact",), calls=_one_array, turn=2.7)
 def one_array(trial: Trial) -> Verdict:
-    """Where x and w are one and the same array, the result is right, too."""
+    """The result is correct if x and w are the same array."""
     seen = trial.observed.get("one array")
     if not trial.answered or trial.value_fault is not None or seen is None:
         return NOT_JUDGED
@@ -167,7 +167,7 @@ def _at_once(trial: Trial, plan: Plan) -> None:
 
 @properties.register("threads", rank=60, stages=("exact",), every=16, calls=_at_once, turn=3)
 def threads(trial: Trial) -> Verdict:
-    """Calls from several threads at once give what single calls give."""
+    """Simultaneous calls from several threads give the same results as single calls."""
     series = trial.threads.get("threads")
     if not trial.answered or trial.value_fault is not None or series is None:
         return NOT_JUDGED
@@ -202,7 +202,7 @@ def _compare(name: str, subject: str, seen: Observation, expected: Array, trial:
         return Finding(name, f"{subject} returned dtype {seen.dtype}")
     result = trial.nhwc(seen.result)
     if result.shape != expected.shape:
-        return Finding(name, f"{subject} returned shape {result.shape}, where {expected.shape} is right")
+        return Finding(name, f"{subject} returned shape {result.shape}; expected {expected.shape}")
     if trial.kernel.accuracy == "normwise":
         wrong = ~(np.abs(result.astype(np.float64) - expected) <= np.max(trial.bound, initial=0.0))
     else:

@@ -12,7 +12,7 @@ _SMALL = 1 << 12  # multiply-adds of a problem, up to which many calls are cheap
 
 @properties.register("inputs_unchanged", rank=10)
 def inputs_unchanged(trial: Trial) -> Verdict:
-    """The kernel leaves its operands as they were: values, shape, strides and flags."""
+    """The kernel does not change its operands: values, shape, strides and flags."""
     if trial.written is None or trial.written[1] == "outside":
         return None
     letter, how, key = trial.written
@@ -22,7 +22,7 @@ def inputs_unchanged(trial: Trial) -> Verdict:
 
 @properties.register("in_bounds", rank=11)
 def in_bounds(trial: Trial) -> Verdict:
-    """Nothing is written around or between the elements of an operand (what is read there is NaN, and spoils the result)."""
+    """The kernel does not write around or between the elements of an operand (reads there give NaN, which shows in the result)."""
     if trial.written is None or trial.written[1] != "outside":
         return None
     letter, _, key = trial.written
@@ -38,7 +38,7 @@ _COPIES = "if what it calls takes plain arrays alone, give it copies: x, w = x.c
 
 @properties.register("memory_layout", rank=20)
 def memory_layout(trial: Trial) -> Verdict:
-    """The result is as right for any memory layout of the operands as for contiguous ones."""
+    """The result is correct for every memory layout of the operands, not only for contiguous ones."""
     if trial.case.is_plain or trial.first.unsupported:
         return NOT_JUDGED
     layouts = " and ".join(f"{name} {layout}" for name, layout in zip("xw", trial.case.layouts, strict=True) if layout != "contiguous")
@@ -71,7 +71,7 @@ def _later_calls(trial: Trial, plan: Plan) -> None:
 
 @properties.register("fresh_output", rank=30, calls=_later_calls)
 def fresh_output(trial: Trial) -> Verdict:
-    """The result shares no memory with the operands, and a later call's shares none with it; it stays as it is while it is kept."""
+    """The result shares no memory with the operands or with the result of a later call, and does not change while it is kept."""
     first = trial.first
     if trial.spoiled:
         return Finding("fresh_output", f"the result of an earlier call, on {trial.spoiled}, was changed while the caller kept it")

@@ -20,7 +20,7 @@ _INSTEAD = {
 
 @properties.register("completes", rank=0)
 def completes(trial: Trial) -> Verdict:
-    """The call returns: no exception, crash, hang or runaway memory (NotImplementedError means unsupported)."""
+    """The call returns, without an exception, crash, hang or excessive memory (NotImplementedError means unsupported)."""
     for key, seen in trial.observed.items():
         if seen.nonsense:
             where = "" if key == "first" else f" ({key})"
@@ -65,7 +65,7 @@ def _hint(error: Raised) -> str:
 
 @properties.register("shape", rank=1)
 def shape(trial: Trial) -> Verdict:
-    """The result is an array of the output's shape."""
+    """The result is an array with the shape of the output."""
     first = trial.first
     if first.error is not None:
         return NOT_JUDGED
@@ -74,13 +74,13 @@ def shape(trial: Trial) -> Verdict:
     right = trial.problem.output_shape
     needed = tuple(right[axis] for axis in np.argsort(trial.kernel.result_axes))
     if first.shape != needed:
-        return Finding("shape", f"the result has shape {first.shape}, where {needed} is right")
+        return Finding("shape", f"the result has shape {first.shape}; expected {needed}")
     return None
 
 
 @properties.register("dtype", rank=2)
 def dtype(trial: Trial) -> Verdict:
-    """The result is of the input's dtype, or of a wider floating one."""
+    """The result has the dtype of the input, or a wider floating-point dtype."""
     first = trial.first
     if not first.is_array:
         return NOT_JUDGED
@@ -91,4 +91,4 @@ def dtype(trial: Trial) -> Verdict:
     if given is not None and first.is_float and right.itemsize < given.itemsize and np.can_cast(right, given, "safe"):
         trial.mentions.append(f"returns {given} for {right}")
         return None
-    return Finding("dtype", f"the result is of dtype {first.dtype}, where {right} (or a wider one) is right")
+    return Finding("dtype", f"the result has dtype {first.dtype}; expected {right} or wider")

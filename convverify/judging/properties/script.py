@@ -1,4 +1,4 @@
-"""The property of the last phase: nobody watches, and the kernel does what it did."""
+"""The property of the last phase: in a plain script, without observation, the kernel computes the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _JUDGED = ("completes", "shape", "dtype", "exact_on_integers", "within_error_bou
 
 @properties.register("plain_script", rank=70)
 def plain_script(trial: Trial) -> Verdict:
-    """In a plain script, with arrays that own their memory, the kernel is as right as it was under observation."""
+    """The kernel is also correct in a plain script, with arrays that own their memory."""
     if "plain" not in trial.observed:
         return NOT_JUDGED
     _, finding = judge(trial, _JUDGED)

@@ -23,7 +23,7 @@ def _values(name: str, trial: Trial, sentence: str) -> Verdict:
 
 @properties.register("exact_on_integers", rank=21, stages=("exact",))
 def exact_on_integers(trial: Trial) -> Verdict:
-    """On integers whose sums are exact in any order, the result is exact: no tolerance."""
+    """On integers whose sums are exact in any order, the result is exact; there is no tolerance."""
     if trial.kernel.accuracy == "normwise":
         return _values("exact_on_integers", trial, "{wrong} of {all} elements differ from the exact sum by more than the normwise bound")
     return _values("exact_on_integers", trial, "{wrong} of {all} elements differ from the exact sum of the products")
@@ -40,7 +40,7 @@ def within_error_bound(trial: Trial) -> Verdict:
 
 @properties.register("special_values", rank=23, stages=("special",))
 def special_values(trial: Trial) -> Verdict:
-    """An output whose window holds a NaN or Inf under a nonzero weight is not finite; every other one is finite and right."""
+    """An output whose window has a NaN or Inf under a nonzero weight is not finite; every other output is finite and correct."""
     if trial.answered and trial.value_fault is not None and trial.first_values is not None:
         hidden = int((np.isnan(trial.expected) & np.isfinite(trial.first_values.astype(np.float64)) & trial.value_fault).sum())
         rest = int(trial.value_fault.sum()) - hidden

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from convverify.reporting.history.model import Commit, Series
 from convverify.reporting.history.tables import Dot
+from convverify.reporting.plain import printable
 
 _TEXT, _LINE, _BACK = "#010101", "#020202", "#030303"  # stand for colours of the style sheet
 _PLACES = 8
 _MARKERS = "os^DvPX*"
+_HOVER = "markers-"  # begins the ids of lines
 _VARIABLES = {_TEXT: "var(--text)", _LINE: "var(--line)", _BACK: "var(--page)"} | {
     f"#0a0a{number:02x}": f"var(--series-{number})" for number in range(_PLACES)
 }
@@ -31,7 +33,7 @@ def _figure(name: str, width: float, height: float) -> Iterator[tuple[Any, Any]]
     from matplotlib.figure import Figure
 
     style: Any = {
-        "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 9.0, "axes.linewidth": 0.8,
+        "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 10.0, "axes.linewidth": 0.8,
         "text.color": _TEXT, "axes.labelcolor": _TEXT, "axes.edgecolor": _LINE, "xtick.color": _TEXT, "ytick.color": _TEXT,
         "grid.color": _LINE, "axes.grid": True, "grid.linewidth": 0.5, "axes.axisbelow": True, "legend.frameon": False,
         "axes.spines.top": False, "axes.spines.right": False,
@@ -44,8 +46,11 @@ def _figure(name: str, width: float, height: float) -> Iterator[tuple[Any, Any]]
         yield figure, axes
 
 
-def _svg(figure: Any, title: str) -> Markup:
-    """Return the figure as an SVG element, without the prologue of a file and with names for colours."""
+def _svg(figure: Any, title: str, tips: Sequence[Sequence[str]]) -> Markup:
+    """Return the figure as an SVG element, without the prologue of a file and with names for colours.
+
+    `tips` has, for each line whose id ends with its number, what each of its markers says when a pointer rests on it.
+    """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Title": title})
     text = buffer.getvalue()
@@ -54,7 +59,20 @@ def _svg(figure: Any, title: str) -> Markup:
     text = re.sub(r'^<svg ([^>]*?)width="[\d.]+pt" height="[\d.]+pt"', r'<svg role="img" \1', text, count=1, flags=re.DOTALL)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
+    for number, said in enumerate(tips):
+        text = _with_tips(text, f'<g id="{_HOVER}{number}">', said)
     return Markup(text)  # Matplotlib escapes the text that it draws
+
+
+def _with_tips(text: str, start: str, tips: Sequence[str]) -> str:
+    """Return an SVG in which the first markers behind `start` have titles."""
+    head, found, tail = text.partition(start)
+    remaining = iter(tips)
+
+    def titled(marker: re.Match[str]) -> str:
+        return f"{marker[1]}><title>{escape(printable(next(remaining)))}</title></use>"
+
+    return head + found + re.sub(r"(<use [^>]*?)\s*/>", titled, tail, count=len(tips)) if found and tips else text
 
 
 def _logarithmic(axes: Any, which: str) -> None:
@@ -73,7 +91,8 @@ def over_commits(
     name: str, series: Sequence[Series], commits: Sequence[Commit], unit: str, scale: float = 1.0, *, logarithmic: bool = True
 ) -> Markup:
     """Return the history of some series: a line for each, with bars from quartile to quartile, over the commits."""
-    with _figure(name, 6.4, 3.3) as (figure, axes):
+    with _figure(name, 5.4, 3.4) as (figure, axes):
+        tips: list[list[str]] = []
         for number, one in enumerate(series):
             points = [point for point in one.points if point.value is not None]
             if not points:
@@ -81,11 +100,13 @@ def over_commits(
             x, y = [point.commit for point in points], [scale * (point.value or 0.0) for point in points]
             below = [scale * max(0.0, (point.value or 0.0) - point.low) for point in points]
             above = [scale * max(0.0, point.high - (point.value or 0.0)) for point in points]
-            label = one.problem or one.title.rpartition(": ")[2]
-            axes.errorbar(
+            label = ", ".join(one.parameters) or one.title.rpartition(": ")[2]
+            line, *_ = axes.errorbar(
                 x, y, yerr=[below, above], color=_colour(number), marker=_MARKERS[number % _PLACES], markersize=4, linewidth=1.2,
                 capsize=2.5, label=label,
             )  # fmt: skip
+            line.set_gid(f"{_HOVER}{len(tips)}")
+            tips.append([f"{label}, {commits[place].short}: {value:.4g} {unit}" for place, value in zip(x, y, strict=True)])
             failed = [point.commit for point in one.points if point.value is None]
             axes.plot(failed, [y[-1]] * len(failed), linestyle="none", marker="x", markersize=8, color=_colour(number))
         if logarithmic and all(point.value is None or point.value > 0 for one in series for point in one.points):
@@ -95,8 +116,8 @@ def over_commits(
         axes.set_ylabel(unit)
         axes.set_xticks(range(len(commits)), [commit.short[:7] for commit in commits], rotation=90, fontsize=7)
         axes.set_xlim(-0.5, len(commits) - 0.5)
-        figure.legend(loc="outside upper center", ncols=2, fontsize=8)
-        return _svg(figure, name)
+        figure.legend(loc="outside upper center", ncols=2, fontsize=9)
+        return _svg(figure, name, tips)
 
 
 def scatter(name: str, dots: Sequence[Dot], x_label: str, y_label: str, roof: tuple[float, float] | None = None) -> Markup:
@@ -104,13 +125,16 @@ def scatter(name: str, dots: Sequence[Dot], x_label: str, y_label: str, roof: tu
 
     `roof` is (GFLOP/s of a matrix product, GB/s of a copy): no kernel that does all the multiply-adds is above.
     """
-    with _figure(name, 6.4, 4.2) as (figure, axes):
+    with _figure(name, 5.4, 4.2) as (figure, axes):
+        tips: list[list[str]] = []
         for number, kernel in enumerate(_kernels(dots)):
             mine = [dot for dot in dots if dot.kernel == kernel]
-            axes.plot(
+            (line,) = axes.plot(
                 [dot.x for dot in mine], [dot.y for dot in mine], linestyle="none", marker=_MARKERS[number % _PLACES], markersize=6,
                 color=_colour(number), label=kernel,
             )  # fmt: skip
+            line.set_gid(f"{_HOVER}{number}")
+            tips.append([f"{kernel} on {dot.problem}: {dot.x:.3g} {x_label}, {dot.y:.3g} {y_label}" for dot in mine])
         _logarithmic(axes, "xy")
         if roof:
             peak, bandwidth = roof
@@ -122,8 +146,8 @@ def scatter(name: str, dots: Sequence[Dot], x_label: str, y_label: str, roof: tu
             )
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
-        figure.legend(loc="outside upper center", ncols=3, fontsize=8)
-        return _svg(figure, name)
+        figure.legend(loc="outside upper center", ncols=2, fontsize=9)
+        return _svg(figure, name, tips)
 
 
 def _kernels(dots: Iterable[Dot]) -> list[str]:

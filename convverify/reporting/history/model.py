@@ -20,6 +20,16 @@ class Commit:
     def short(self) -> str:
         return self.hash[:8]
 
+    @property
+    def is_merge(self) -> bool:
+        """Whether git has written its message, of branches and places that say nothing to others."""
+        return self.subject.startswith("Merge ")
+
+    @property
+    def about(self) -> str:
+        """What the commit is about."""
+        return "a merge" if self.is_merge else self.subject
+
 
 @dataclass(frozen=True)
 class Point:

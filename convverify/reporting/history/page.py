@@ -13,6 +13,8 @@ from convverify.reporting.history import changes, figures, tables
 from convverify.reporting.history.model import History, Series
 from convverify.reporting.plain import shown
 
+_LINES = 8  # that a picture has colours for
+
 
 def page_of(history: History, factor: float | None = None) -> str:
     """Return the page; `factor` is what counts as a change (default: what the results themselves say is noise)."""
@@ -51,12 +53,12 @@ def _roofline(history: History) -> Markup | None:
     peak, bandwidth = tables.newest_value(history, "machine", "track_peak"), tables.newest_value(history, "machine", "track_bandwidth")
     if not dots or peak is None or bandwidth is None:
         return None
-    return figures.scatter("roofline", dots, "operations for each byte that has to move", "GFLOP/s", (peak, bandwidth))
+    return figures.scatter("roofline", dots, "operations for each byte read or written", "GFLOP/s", (peak, bandwidth))
 
 
 def _accuracy(history: History) -> Markup | None:
     dots = tables.accuracy_against_speed(history)
-    return figures.scatter("accuracy", dots, "ns for a multiply-add", "worst error, in u |x| * |w|") if dots else None
+    return figures.scatter("accuracy", dots, "nanoseconds for a multiply-add", "worst error, in units of u |x| * |w|") if dots else None
 
 
 def _histories(history: History) -> Iterator[tuple[str, Markup]]:
@@ -68,9 +70,15 @@ def _histories(history: History) -> Iterator[tuple[str, Markup]]:
                 title = mine[0].title if topic == "speed" else f"{kernel}: times TensorFlow"
                 yield title, figures.over_commits(f"{topic} {kernel}", mine, history.commits, unit, scale)
     rest: dict[str, list[Series]] = {}
-    for topic in ("harness", "importing", "machine"):
-        for series in history.of(topic):
-            if len(series.points) > 1:
-                rest.setdefault(f"{topic}: {series.unit}", []).append(series)
+    ours = any(history.of("ratio"))
+    for series in history.series:
+        if ours and series.topic in ("harness", "importing", "machine") and len(series.points) > 1:
+            rest.setdefault(f"{series.topic}: {series.unit}", []).append(series)
+        elif not ours and series.topic != "speed":  # another project's: a picture for each of its benchmarks
+            title = series.title if series.title != series.name else series.name.replace(".", ": ", 1)
+            rest.setdefault(f"{title} ({series.unit})", []).append(series)
     for title, mine in rest.items():
-        yield title, figures.over_commits(title, mine, history.commits, mine[0].unit, logarithmic=False)
+        for first in range(0, len(mine), _LINES):
+            part = mine[first : first + _LINES]
+            told = title if len(mine) <= _LINES else f"{title}, {first + 1} to {first + len(part)} of {len(mine)}"
+            yield told, figures.over_commits(told, part, history.commits, mine[0].unit, logarithmic=False)
