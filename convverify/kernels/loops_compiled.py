@@ -1,10 +1,10 @@
 """`loops_compiled`: the loops of the definition, compiled by Numba, in an order that suits the processor.
 
-The loops of `conv2d_loops`, in blocks of output pixels by output channels; compiled.py has them.  Innermost are the channels: they lie
-side by side in w and in y, so that the compiler puts them into vector registers.  Around them, two pixels and four terms of their sums
-are written out, so that a weight that was loaded serves two pixels, and a total that was loaded takes four products.  No sum is reordered:
-products are added in the order of the definition, and a product and its addition may be rounded once instead of twice (a fused
-multiply-add).
+The loops of `conv2d_loops`, in blocks of output pixels by output channels; compiled.py has them.  Innermost is a tile, some pixels by two
+vectors of channels, whose sums stay in registers (tiles.py): each weight that is loaded serves all of its pixels, each value of x all of
+its channels.  Windows are not copied: a tile knows the addresses at which its windows begin, or of zeros where they reach into a pad.
+Weights are copied once, so that those of a tile lie side by side.  No sum is reordered: products are added in the order of the
+definition, and a product and its addition may be rounded once instead of twice (a fused multiply-add).
 """
 
 from __future__ import annotations
