@@ -14,7 +14,7 @@ from typing import Any
 
 from convverify.problems.problem import Problem
 
-QUICK, SURE = 3, 9  # rounds: for a problem among many, and for one on which something depends
+QUICK, SURE = 1, 9  # rounds: for a problem among many, and for one on which something depends
 _EXPLORING, _SHRINKING = 0.55, 0.85  # of the time, at which these end
 _BEST = 4  # of the slowest problems, near which others are drawn
 _KEPT = 0.85  # of the ratio that was found: what is as slow, apart from noise

@@ -131,7 +131,7 @@ class Turns:
         if self.judged:
             seen = self._seen()
             if seen.unsupported:
-                raise TurnRefused(contender.name, self.problem, "completes", f"a timed call {seen.failure}")
+                raise TurnRefused(contender.name, self.problem, "repeatable", f"a timed call {seen.failure}")
             if sentence := self.operands.fault(contender.kernel, seen):
                 raise self._failed("repeatable", f"a timed call {sentence}")
         return Turn(end - start + before, before, processor, time.perf_counter() - begun)
