@@ -175,29 +175,19 @@ def compute_depthwise_row(
 
 
 @compiled()
-def convolve(
-    blocks: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any
-) -> None:
-    """Compute all blocks, one after the other; parts = 0 means rows of a depthwise convolution, for which y holds zeros."""
-    for part in range(packed.shape[0] * packed.shape[1]):
+def pack_parts(first: int, last: int, weights: Any, packed: Any) -> None:
+    """Copy the weights of the parts from number `first` on, before number `last`."""
+    for part in range(first, last):
         pack(part, weights, packed)
-    for block in range(blocks):
-        if parts:
-            compute_block(block, parts, x, packed, y, kernel, outputs, strides, pads, dilations)
-        else:
-            compute_depthwise_row(block, x, weights, y, kernel, outputs, strides, pads, dilations)
 
 
-@compiled(parallel=True)
-def convolve_parallel(
-    blocks: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any
-) -> None:
-    """Compute all blocks as `convolve` does, on Numba's threads."""
-    for number in numba.prange(packed.shape[0] * packed.shape[1]):
-        part: Any = np.int64(number)  # unsigned until here, and all arithmetic with it would be in floating point
-        pack(part, weights, packed)
-    for number in numba.prange(blocks):
-        block: Any = np.int64(number)
+@compiled()
+def compute_blocks(
+    first: int, last: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any,
+    dilations: Any,
+) -> None:  # fmt: skip
+    """Compute the blocks from number `first` on, before number `last`; parts = 0 means rows of a depthwise convolution, with y all 0."""
+    for block in range(first, last):
         if parts:
             compute_block(block, parts, x, packed, y, kernel, outputs, strides, pads, dilations)
         else:
