@@ -68,15 +68,15 @@ def locate(
     """
     _, height, width, channels = x.shape
     itemsize, origin, nothing = x.itemsize, x.ctypes.data, zeros.ctypes.data
+    n, inside = divmod(pixel, outputs[0] * outputs[1])
+    i, j = divmod(inside, outputs[1])
+    first, end = 0, outputs[1] - 1  # columns of the tile, or of all tiles
+    if j + PIXELS <= outputs[1]:
+        first, end = j, j + PIXELS - 1
     whole = inputs == channels and dilations[1] == 1
-    for p in range(PIXELS):
-        j = min(pixel + p, last - 1) % outputs[1]
-        column = j * strides[1] - pads[1]
-        whole = whole and column >= 0 and column + kernel[1] <= width
+    whole = whole and first * strides[1] >= pads[1] and end * strides[1] - pads[1] + kernel[1] <= width
     taps = 1 if whole else kernel[1]
     for p in range(PIXELS):
-        n, inside = divmod(min(pixel + p, last - 1), outputs[0] * outputs[1])
-        i, j = divmod(inside, outputs[1])
         for a in range(kernel[0]):
             row = i * strides[0] + a * dilations[0] - pads[0]
             for b in range(taps):
@@ -85,6 +85,12 @@ def locate(
                 if 0 <= row < height and 0 <= column < width:
                     address = origin + (((n * height + row) * width + column) * channels + channel) * itemsize
                 addresses[(a * taps + b) * PIXELS + p] = address
+        if pixel + p + 1 < last:
+            j += 1
+            if j == outputs[1]:
+                i, j = i + 1, 0
+                if i == outputs[0]:
+                    n, i = n + 1, 0
     runs: int = kernel[0] * taps
     return runs
 
