@@ -33,7 +33,7 @@ JUDGED = sorted(set(KINDS) - {"attacks", "messages"})  # those attack the judge,
 
 
 def compared(kind: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(module, "_PATIENCE", 5.0)
+    monkeypatch.setattr(module, "PATIENCE", 5.0)
     monkeypatch.setattr(module, "measure_peaks", lambda dtypes: {})
     monkeypatch.setattr(module, "measure_machine", lambda dtypes, threads: Machine("a machine", threads, dict.fromkeys(dtypes, 1e12), 1e10))
     names = tuple(entry.name for entry in KINDS[kind])

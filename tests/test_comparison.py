@@ -197,7 +197,7 @@ def test_a_kernel_that_goes_wrong_is_not_timed_and_the_others_are(file: str, nam
 
 
 def test_a_kernel_that_hangs_is_one_line(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", -1.0)
+    monkeypatch.setattr(module, "PATIENCE", -1.0)
     found = compared(f"{file}:hangs", "matmul")
     refutation = found.licences[1].refutation
     assert refutation is not None

@@ -260,7 +260,8 @@ def check(targets: tuple[str, ...], seed: int | None, verbose: bool, quiet: bool
 @click.option("--dtype", "dtypes", multiple=True, callback=_names, help="float16, bfloat16, float32, float64 (default: the problems').")
 @click.option("--threads", type=Whole(), default=0, help="Threads for every kernel (default: one for each processor).")
 @click.option("--rounds", type=Whole(), default=15, show_default=True, help="Rounds in which all kernels are timed.")
-@click.option("--max-time", type=Real(), default=5.0, show_default=True, help="Seconds for the timing of one problem.")
+@click.option("--max-time", type=Real(), help="Seconds for the timing of one problem (default: 5), or for a search (default: 60).")
+@click.option("--search", is_flag=True, help="Search for the problem on which KERNEL is slowest beside the reference.")
 @click.option(
     "--check-examples", type=Whole(), default=100, show_default=True, help="Random problems of the short check before timing (0: no check)."
 )

@@ -29,8 +29,8 @@ _NOISY = 0.2  # distance of the quartiles as a fraction of the median
 _MORE_PROCESSORS = 1.3  # times as many as allowed: a kernel does not keep to its threads
 _BEFORE = 0.05  # share of a time that is mentioned where it was used before the clock started
 _KEPT = 16 << 20  # bytes that are worth a remark
-_PATIENCE = 60.0  # seconds for one call, besides what a problem may take
-_EMPTY = "an empty call"
+PATIENCE = 60.0  # seconds for one call, besides what a problem may take
+EMPTY = "an empty call"
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Runner:
         self.options, self.listener = options, listener
         self.items = items_of(options)
         self.warnings: list[str] = []
-        patience = _PATIENCE + options.max_time
+        patience = PATIENCE + options.max_time
         self.contenders = contenders_of(options, patience)
         threads = options.thread_count
-        self._empty = Contender(Located(_EMPTY, Place(empty.__name__, "call")), threads, patience)
+        self._empty = Contender(Located(EMPTY, Place(empty.__name__, "call")), threads, patience)
         self._weighers = {
             contender.name: Weigher(Contender(contender.located, threads, patience, is_weighed=True))
             for contender in self.contenders
@@ -94,7 +94,7 @@ class Runner:
                 for contender in everybody:
                     contender.start()
                 self._campaigns()
-                self._load(everybody)
+                load(everybody, self.listener)
                 self._verify()
                 self._time()
         except KeyboardInterrupt:
@@ -118,19 +118,6 @@ class Runner:
         for number, contender in enumerate(chosen if self.options.check_examples else [], start=1):
             self.listener(Step("checking", number, len(chosen), contender.name))
             self._elsewhere[contender.name] = campaign(contender.name, self.options, dtypes)
-
-    def _load(self, everybody: tuple[Contender, ...]) -> None:
-        for number, contender in enumerate(everybody, start=1):
-            self.listener(Step("loading", number, len(everybody), contender.name))
-            try:
-                contender.load()
-            except EndedFromOutside:
-                raise
-            except (CannotLoad, TypeError, ValueError) as error:
-                if _kernel_of(contender.name) == TENSORFLOW:
-                    raise ReferenceUnavailable(f"tensorflow is not available: {error}") from None
-                name = f"target {contender.name!r}: "
-                raise TargetError(name + str(error).removeprefix(name)) from None
 
     def _verify(self) -> None:
         for number, item in enumerate(self.items, start=1):
@@ -196,7 +183,7 @@ class Runner:
             if judged is not None and not state.refutation:
                 chosen[contender.name] = contender, judged
         samples = self._samples(item, chosen) if chosen else {}
-        empty = Spread.of(samples[_EMPTY].seconds) if _EMPTY in samples else None
+        empty = Spread.of(samples[EMPTY].seconds) if EMPTY in samples else None
         measured: dict[str, Samples] = {}
         for name, (_, judged) in chosen.items():
             one = samples[name].less(empty) if empty is not None and judged.problem == item.problem else samples[name]
@@ -210,11 +197,11 @@ class Runner:
         """Return samples of all, and of the empty call where the item's problem itself is timed."""
         everybody = {name: (contender, judged.problem) for name, (contender, judged) in chosen.items()}
         if any(problem == item.problem for _, problem in everybody.values()):
-            everybody[_EMPTY] = self._empty, item.problem
+            everybody[EMPTY] = self._empty, item.problem
         operands = {problem: Operands(problem) for _, problem in everybody.values()}
         with ExitStack() as stack:
             takers = {
-                name: stack.enter_context(Turns(contender, problem, operands[problem], judged=name != _EMPTY)).call
+                name: stack.enter_context(Turns(contender, problem, operands[problem], judged=name != EMPTY)).call
                 for name, (contender, problem) in everybody.items()
             }
             scales = {name: Scales(contender.host) for name, (contender, _) in chosen.items() if name in self._state}
@@ -256,6 +243,21 @@ class Runner:
             with same_threads(self.options.thread_count):
                 machine = self.machine = machine.best(measure_machine({row.item.problem.dtype for row in rows}, self.options.thread_count))
         return tuple(refuse(row, machine, self.options.against) for row in rows)
+
+
+def load(everybody: tuple[Contender, ...], listener: Listener) -> None:
+    """Wait until all kernels are loaded.  Raises ReferenceUnavailable for TensorFlow, TargetError or TypeError for another kernel."""
+    for number, contender in enumerate(everybody, start=1):
+        listener(Step("loading", number, len(everybody), contender.name))
+        try:
+            contender.load()
+        except EndedFromOutside:
+            raise
+        except (CannotLoad, TypeError, ValueError) as error:
+            if _kernel_of(contender.name) == TENSORFLOW:
+                raise ReferenceUnavailable(f"tensorflow is not available: {error}") from None
+            name = f"target {contender.name!r}: "
+            raise TargetError(name + str(error).removeprefix(name)) from None
 
 
 def noise(rows: tuple[Row, ...]) -> list[str]:

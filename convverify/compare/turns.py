@@ -43,6 +43,10 @@ class TurnFailed(Exception):
         self.name, self.problem, self.property, self.sentence, self.death = name, problem, property_, sentence, death
 
 
+class TurnRefused(TurnFailed):
+    """A timed call of a kernel that does not support the problem."""
+
+
 @dataclass(frozen=True)
 class Turn:
     """One timed call: seconds from the question to the answer, of them those that were used before, processor seconds, and the seconds
@@ -136,8 +140,12 @@ class Turns:
         if is_new:  # it has left somebody behind who may have gone on until now
             end = time.perf_counter()
         processor = tree.processor_seconds() - spent
-        if self.judged and (sentence := self.operands.fault(contender.kernel, self._seen())):
-            raise self._failed("repeatable", f"a timed call {sentence}")
+        if self.judged:
+            seen = self._seen()
+            if seen.unsupported:
+                raise TurnRefused(contender.name, self.problem, "repeatable", f"a timed call {seen.failure}")
+            if sentence := self.operands.fault(contender.kernel, seen):
+                raise self._failed("repeatable", f"a timed call {sentence}")
         return Turn(end - start + before, before, processor, time.perf_counter() - begun)
 
     def _failed(self, property_: str, sentence: str, death: Death | None = None) -> TurnFailed:

@@ -1,16 +1,14 @@
 """`loops_compiled`: the loops of the definition, compiled by Numba, in an order that suits the processor.
 
-The loops of `conv2d_loops`, in blocks of output pixels by output channels; compiled.py has them.  Innermost are the channels: they lie
-side by side in w and in y, so that the compiler puts them into vector registers.  Around them, two pixels and four terms of their sums
-are written out, so that a weight that was loaded serves two pixels, and a total that was loaded takes four products.  No sum is reordered:
-products are added in the order of the definition, and a product and its addition may be rounded once instead of twice (a fused
-multiply-add).
+The loops of `conv2d_loops`, in blocks of output pixels by output channels; compiled.py has them.  Innermost is a tile, some pixels by two
+vectors of channels, whose sums stay in registers (tiles.py): each weight that is loaded serves all of its pixels, each value of x all of
+its channels.  Windows are not copied: a tile knows the addresses at which its windows begin, or of zeros where they reach into a pad.
+Weights are copied once, so that those of a tile lie side by side.  No sum is reordered: products are added in the order of the
+definition, and a product and its addition may be rounded once instead of twice (a fused multiply-add).
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Any
 
 import numpy as np
@@ -18,27 +16,15 @@ import numpy.typing as npt
 
 from convverify.kernels import kernels, problem_of
 from convverify.kernels.blocking import aligned_zeros, scratch
-from convverify.kernels.shared.threads import thread_count
+from convverify.kernels.shared.threads import run_pieces, thread_count
 from convverify.problems.dtypes import numpy_dtype
 from convverify.problems.problem import Problem
 
 _ALIGNED = 1 << 18  # multiply-adds that are worth an output that begins with a cache line
 _BLOCKS = 16  # at least, where the channels can be cut: threads of unequal speed end together
-_PARALLEL = 1 << 20  # multiply-adds that are worth waking other threads for
-
-# Numba's "workqueue" threads end the process when two callers use them at once, and those of GNU OpenMP when a forked child does
-# (Numba's documentation, "The Threading Layers").  Who finds the lock taken, and a forked child, computes on the thread it has.
-_threads_in_use = threading.Lock()
-_forked = False
-
-
-def _after_fork() -> None:
-    global _threads_in_use, _forked
-    _threads_in_use, _forked = threading.Lock(), True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_PIECES = 8  # that blocks are shared out in
+_THREADED = 1 << 20  # multiply-adds that are worth waking other threads for
+_PACKED = 1 << 15  # weights that are worth a piece of their own
 
 
 def load() -> None:
@@ -81,32 +67,29 @@ def _convolve(problem: Problem, x: npt.NDArray[Any], weights: npt.NDArray[Any], 
         parts, blocks, shape = 0, batch * rows, (0, 0, 0, 0)
     else:
         width = tiles.VECTORS * tiles.lanes_of(x.itemsize)
-        all_parts = -(-out_channels // problem.groups // width)
+        group_parts = -(-out_channels // problem.groups // width)
         chunks = -(-len(y) // (compiled.TILES * tiles.PIXELS)) * problem.groups
-        parts = -(-all_parts // min(all_parts, -(-_BLOCKS // chunks)))
-        blocks, shape = chunks * -(-all_parts // parts), (problem.groups, all_parts, problem.terms, width)
+        parts = -(-group_parts // min(group_parts, -(-_BLOCKS // chunks)))
+        blocks, shape = chunks * -(-group_parts // parts), (problem.groups, group_parts, problem.terms, width)
+    packed = scratch.array("packed", shape, x.dtype)
     arguments = (
-        blocks, parts, x, weights, scratch.array("packed", shape, x.dtype), y, (problem.kernel_height, problem.kernel_width),
-        (rows, columns), problem.strides, (top, left), problem.dilations,
+        parts, x, weights, packed, y, (problem.kernel_height, problem.kernel_width), (rows, columns), problem.strides, (top, left),
+        problem.dilations,
     )  # fmt: skip
-    threads = thread_count()
-    if threads > 1 and blocks > 1 and problem.macs >= _PARALLEL and not _forked and _threads_in_use.acquire(blocking=False):
-        try:
-            _on_threads(threads, arguments)
-        finally:
-            _threads_in_use.release()
-    else:
-        compiled.convolve(*arguments)
+    threads = thread_count() if problem.macs >= _THREADED else 1
+    all_parts = shape[0] * shape[1]
+
+    def pack(piece: tuple[int, int]) -> None:
+        compiled.pack_parts(piece[0], piece[1], weights, packed)
+
+    def compute(piece: tuple[int, int]) -> None:
+        compiled.compute_blocks(piece[0], piece[1], *arguments)
+
+    run_pieces(pack, _pieces(all_parts, packed.size // _PACKED), threads)
+    run_pieces(compute, _pieces(blocks, _PIECES if threads > 1 else 1), threads)
 
 
-def _on_threads(threads: int, arguments: tuple[Any, ...]) -> None:
-    import numba
-
-    from convverify.kernels.shared import compiled
-
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-    try:
-        compiled.convolve_parallel(*arguments)
-    finally:
-        numba.set_num_threads(before)
+def _pieces(count: int, most: int) -> list[tuple[int, int]]:
+    """Cut the numbers below `count` into pieces (first, end), as equal as can be, `most` of them at most, but one at least."""
+    pieces = max(1, min(count, most, _PIECES))
+    return [(count * piece // pieces, count * (piece + 1) // pieces) for piece in range(pieces)]

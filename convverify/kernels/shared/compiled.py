@@ -68,15 +68,15 @@ def locate(
     """
     _, height, width, channels = x.shape
     itemsize, origin, nothing = x.itemsize, x.ctypes.data, zeros.ctypes.data
+    n, inside = divmod(pixel, outputs[0] * outputs[1])
+    i, j = divmod(inside, outputs[1])
+    first, end = 0, outputs[1] - 1  # columns of the tile, or of all tiles
+    if j + PIXELS <= outputs[1]:
+        first, end = j, j + PIXELS - 1
     whole = inputs == channels and dilations[1] == 1
-    for p in range(PIXELS):
-        j = min(pixel + p, last - 1) % outputs[1]
-        column = j * strides[1] - pads[1]
-        whole = whole and column >= 0 and column + kernel[1] <= width
+    whole = whole and first * strides[1] >= pads[1] and end * strides[1] - pads[1] + kernel[1] <= width
     taps = 1 if whole else kernel[1]
     for p in range(PIXELS):
-        n, inside = divmod(min(pixel + p, last - 1), outputs[0] * outputs[1])
-        i, j = divmod(inside, outputs[1])
         for a in range(kernel[0]):
             row = i * strides[0] + a * dilations[0] - pads[0]
             for b in range(taps):
@@ -85,6 +85,12 @@ def locate(
                 if 0 <= row < height and 0 <= column < width:
                     address = origin + (((n * height + row) * width + column) * channels + channel) * itemsize
                 addresses[(a * taps + b) * PIXELS + p] = address
+        if pixel + p + 1 < last:
+            j += 1
+            if j == outputs[1]:
+                i, j = i + 1, 0
+                if i == outputs[0]:
+                    n, i = n + 1, 0
     runs: int = kernel[0] * taps
     return runs
 
@@ -175,29 +181,19 @@ def compute_depthwise_row(
 
 
 @compiled()
-def convolve(
-    blocks: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any
-) -> None:
-    """Compute all blocks, one after the other; parts = 0 means rows of a depthwise convolution, for which y holds zeros."""
-    for part in range(packed.shape[0] * packed.shape[1]):
+def pack_parts(first: int, last: int, weights: Any, packed: Any) -> None:
+    """Copy the weights of the parts from number `first` on, before number `last`."""
+    for part in range(first, last):
         pack(part, weights, packed)
-    for block in range(blocks):
-        if parts:
-            compute_block(block, parts, x, packed, y, kernel, outputs, strides, pads, dilations)
-        else:
-            compute_depthwise_row(block, x, weights, y, kernel, outputs, strides, pads, dilations)
 
 
-@compiled(parallel=True)
-def convolve_parallel(
-    blocks: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any, dilations: Any
-) -> None:
-    """Compute all blocks as `convolve` does, on Numba's threads."""
-    for number in numba.prange(packed.shape[0] * packed.shape[1]):
-        part: Any = np.int64(number)  # unsigned until here, and all arithmetic with it would be in floating point
-        pack(part, weights, packed)
-    for number in numba.prange(blocks):
-        block: Any = np.int64(number)
+@compiled()
+def compute_blocks(
+    first: int, last: int, parts: int, x: Any, weights: Any, packed: Any, y: Any, kernel: Any, outputs: Any, strides: Any, pads: Any,
+    dilations: Any,
+) -> None:  # fmt: skip
+    """Compute the blocks from number `first` on, before number `last`; parts = 0 means rows of a depthwise convolution, with y all 0."""
+    for block in range(first, last):
         if parts:
             compute_block(block, parts, x, packed, y, kernel, outputs, strides, pads, dilations)
         else:
