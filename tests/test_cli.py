@@ -107,7 +107,20 @@ def test_a_seed_gives_the_same_counterexample(tmp_path: Path) -> None:
 
 
 def test_workers_share_the_work(tmp_path: Path) -> None:
-    words = ("check", "kernels.py:right", "--reference", "exact", "--max-examples", "300", "--max-macs", "500", "--seed", "1")
+    words = (
+        "check",
+        "kernels.py:right",
+        "--reference",
+        "exact",
+        "--max-examples",
+        "300",
+        "--max-macs",
+        "500",
+        "--seed",
+        "1",
+        "--max-time",
+        "1000",
+    )
     for workers in ("1", "2"):
         run(*words, "--workers", workers, "--json", f"{workers}.json", cwd=tmp_path)
     one, two = (json.loads((tmp_path / f"{workers}.json").read_text())["statistics"] for workers in ("1", "2"))
