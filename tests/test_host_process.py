@@ -17,7 +17,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trials import PATIENCE, hosted
 
-from convverify.host.process import EXITED, HUNG, LOST, MEMORY, SIGNALLED, CannotLoad, Death, EndedFromOutside, Host, Place, _Tail, kill
+from convverify.host.process import (
+    EXITED,
+    HUNG,
+    LOST,
+    MEMORY,
+    SIGNALLED,
+    CannotLoad,
+    Death,
+    EndedFromOutside,
+    Host,
+    Place,
+    _Patience,
+    _Tail,
+    kill,
+)
 from convverify.host.weighing import mebibytes_of
 from convverify.judging.trial import Trial
 from convverify.operands.case import Case
@@ -361,18 +375,25 @@ def test_a_host_starts_where_a_standard_stream_is_closed(closed: int) -> None:
 
 
 def test_a_limit_is_not_exceeded_by_who_had_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = Host(Place("math", "hypot"))
-    clock = [100.0]
+    clock, starved, used = [100.0], [7.0], [50.0]
     monkeypatch.setattr("convverify.host.process.time.monotonic", lambda: clock[0])
-    starved = [0.0]
     monkeypatch.setattr("convverify.host.process.starved_seconds", lambda root: starved[0])
-    assert not host._is_over(3.0, 98.0, 0.0)
-    assert host._is_over(3.0, 96.0, 0.0)
-    starved[0] = 2.0
-    assert not host._is_over(3.0, 96.0, 0.0)
-    assert host._is_over(3.0, 96.0, 1.5)  # of which most was before
-    starved[0] = 1000.0
-    assert host._is_over(3.0, 69.0, 0.0)  # ten times the limit, whoever has taken the processors
+    monkeypatch.setattr("convverify.host.process.processor_seconds", lambda root: used[0])
+    patience = _Patience(1)
+    clock[0] += 4.0
+    assert patience.is_over(3.0)
+    assert not patience.is_over(5.0)
+    starved[0] += 2.0
+    assert not patience.is_over(3.0)
+    clock[0] += 1000.0
+    assert patience.is_over(3.0)
+    starved[0] += 1000.0
+    assert not patience.is_over(3.0)  # however long that is
+    used[0] += 31.0
+    assert patience.is_over(3.0)  # it takes the processors from itself
+    patience.begin()
+    clock[0] += 4.0
+    assert not patience.is_over(3.0)
 
 
 _DEEP = 50_000
@@ -396,7 +417,7 @@ def test_whatever_a_host_says_the_judge_goes_on(lines: list[bytes]) -> None:
     host = Host(Place("math", "hypot"))  # which is never started
     for line in lines:
         host._understand(line)
-    assert isinstance(host._failure, str)
+    assert isinstance(host._failure, CannotLoad | None)
     assert isinstance(host.described, dict)
     assert 0 <= host._child < 1 << 31
     assert host._exit is None or abs(host._exit) < 1 << 16

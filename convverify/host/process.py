@@ -24,13 +24,13 @@ import psutil
 from . import boot
 from .mapping import CALLING, TO_HOST, TO_JUDGE, Mapping
 from .sandbox import outside_pid
-from .standing import starved_seconds
+from .standing import processor_seconds, starved_seconds
 from .surroundings import surroundings
 from .weighing import mebibytes_of
 
 _POLL = 0.02
 _TAIL = 8192
-_STARVED = 9.0  # times a limit, that a host may have waited for a processor
+_OWN = 10.0  # times a limit, that a host may use of processors: beyond that it keeps them from itself
 _WORD = 1 << 32
 _LOADS = 3  # tries to load a kernel whose process ends meanwhile
 _LARGEST = 1 << 36  # bytes that are mapped at the most; what is not touched takes no memory
@@ -69,7 +69,7 @@ class Death:
 
     def is_like(self, other: Death) -> bool:
         """Return whether another host ended in the same way."""
-        return (self.kind, self.number) == (other.kind, other.number)
+        return self.kind == other.kind and (self.kind in (HUNG, MEMORY) or self.number == other.number)
 
     def __str__(self) -> str:
         """Return it in words."""
@@ -104,6 +104,29 @@ class EndedFromOutside(CannotLoad):
     """A host whose process ended in another way at each try, which no kernel does: somebody ends it."""
 
 
+class _Patience:
+    """How long one waits for a host: without the time for which it could have run and had no processor."""
+
+    def __init__(self, root: int) -> None:
+        self._root, self._starved = root, starved_seconds(root)
+        self.begin()
+
+    def begin(self) -> None:
+        """Wait for something new."""
+        self._since, self._used = time.monotonic(), -1.0
+
+    def is_over(self, seconds: float) -> bool:
+        """Return whether a limit is exceeded: this one, or, where many threads of its own keep the host from running, one of processor
+        time, which is ten times as long and counts from when the first might have been over."""
+        passed = time.monotonic() - self._since
+        if passed <= seconds:
+            return False
+        used = processor_seconds(self._root)
+        if self._used < 0:
+            self._used = used
+        return passed > seconds + starved_seconds(self._root) - self._starved or used - self._used > _OWN * seconds
+
+
 class Host:
     """A process that holds a kernel."""
 
@@ -130,7 +153,7 @@ class Host:
         self._failure: CannotLoad | None = None
         self.load_deaths: list[Death] = []  # of processes that ended before the kernel was loaded
         self._used = self._overgrown = False  # whether it was asked for anything; whether it grew while the next batch was laid out
-        self._begun = 0.0
+        self._loading: _Patience | None = None
         self._laid_out = 0
         self._weighed = 0.0
         self.beside = contextlib.ExitStack()  # what is closed with it
@@ -172,7 +195,7 @@ class Host:
         self._child, self._exit, self._loaded, self._failure, self._used = 0, None, False, None, False
         self._take_stock()
         self._child_here = 0
-        self._begun = time.monotonic()
+        self._loading = _Patience(self.root)
         self.mapping.set_word(TO_JUDGE, self._submitted)
         self.mapping.set_word(TO_HOST, self._submitted)
 
@@ -196,7 +219,7 @@ class Host:
                 if self._failure is None:
                     self._end()
                     self.start()
-            elif self._is_over(self.load_timeout, self._begun, 0.0):
+            elif self._loading is not None and self._loading.is_over(self.load_timeout):
                 self._failure = CannotLoad(f"{self._name} was not loaded within {self.load_timeout:g} s")
             elif time.monotonic() >= deadline:
                 return False
@@ -311,7 +334,7 @@ class Host:
 
         After a death nothing that was submitted will be done: `fresh` is the way on.
         """
-        mapping, seen, since, starved = self.mapping, None, time.monotonic(), starved_seconds(self.root)
+        mapping, seen, patience = self.mapping, None, _Patience(self.root)
         death: Death | None = None
         while True:
             is_done = self.is_done(number)
@@ -326,10 +349,10 @@ class Host:
             if (ended := self.ended()) is not None:
                 death = None if self.is_done(number) else ended
                 break
-            now, state = time.monotonic(), mapping.state()
-            if state != seen:
-                seen, since = state, now
-            elif self._is_over(seconds := limit(state[1], state[2]), since, starved):
+            if (state := mapping.state()) != seen:
+                seen = state
+                patience.begin()
+            elif patience.is_over(seconds := limit(state[1], state[2])):
                 death = Death(HUNG, seconds)
                 break
         records = tuple(mapping.records(number % 2))
@@ -339,14 +362,6 @@ class Host:
         if batch != number:
             case, step, activity = 0, 0, 0
         return Reply(records, Death(death.kind, death.number, case, step, activity == CALLING, death.words))
-
-    def _is_over(self, seconds: float, since: float, starved: float) -> bool:
-        """Return whether a limit is exceeded, without the time for which the host could have run and had no processor.
-
-        A host that takes the processors from itself is given ten times the limit.
-        """
-        passed = time.monotonic() - since
-        return passed > seconds and passed > seconds + min(starved_seconds(self.root) - starved, _STARVED * seconds)
 
     def ended(self) -> Death | None:
         """Return how who calls the kernel has ended, where it has."""

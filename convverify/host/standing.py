@@ -94,6 +94,11 @@ def starved_seconds(root: int) -> float:
     return longest / 1e9
 
 
+def processor_seconds(root: int) -> float:
+    """Return the processor time that a process and all that descends from it have used so far; 0 where the system does not say."""
+    return sum(_processor_seconds(pid) for pid in descendants(root))
+
+
 def _signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(OSError):
         os.kill(pid, number)
