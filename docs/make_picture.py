@@ -1,14 +1,16 @@
-"""Draw what a terminal shows of a refuted kernel, from a real run: docs/refuted-light.svg and docs/refuted-dark.svg.
+"""Draw what a terminal and a browser show of a refuted kernel, from a real run: docs/refuted-light.svg and -dark.svg, docs/report.png.
 
     python docs/make_picture.py
 
 The kernel is the one of README.md, taken from there.  The run is that of README.md without TensorFlow.
+The browser is Chromium; without one its picture is left as it is.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = ("check", "mine.py:conv2d", "--reference", "exact", "--seed", "0")
 COLUMNS = 100
+PAGE = 900, 760  # pixels of the browser's window
 _WIDTH, _HEIGHT = 8.4, 19.0  # of a character, in pixels
 _FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 _NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")  # by their numbers
@@ -44,15 +47,14 @@ def kernel() -> str:
     return found[1]
 
 
-def output() -> str:
-    """Return what a terminal with colours is given by the run."""
+def output(page: Path) -> str:
+    """Return what a terminal with colours is given by the run, which writes its report to `page`."""
     environment = {**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "PYTHONPATH": str(ROOT)}
     environment.pop("NO_COLOR", None)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "mine.py").write_text(kernel())
-        done = subprocess.run(
-            [sys.executable, "-m", "convverify", *COMMAND], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+        words = [sys.executable, "-m", "convverify", *COMMAND, "--html", str(page)]
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.stdout
 
 
@@ -107,7 +109,14 @@ def _attributes(style: Style, colours: dict[str, str]) -> str:
 
 def main() -> None:
     """Run the kernel, and draw what is printed in both schemes."""
-    text = without_progress(output(), f"convverify {' '.join(COMMAND)}")
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "report.html")
+        printed = "".join(line for line in output(page).splitlines(keepends=True) if not line.startswith("wrote "))
+        if browser := shutil.which("chromium"):
+            show = (f"--window-size={PAGE[0]},{PAGE[1]}", f"--screenshot={ROOT / 'docs' / 'report.png'}", page.as_uri())
+            quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+            subprocess.run([browser, *quiet, *show], capture_output=True, check=True)
+    text = without_progress(printed, f"convverify {' '.join(COMMAND)}")
     for scheme, colours in COLOURS.items():
         (ROOT / "docs" / f"refuted-{scheme}.svg").write_text(svg(text, colours), encoding="utf-8")
 

@@ -613,3 +613,16 @@ def test_a_replay_line_names_the_interpreter_and_the_refusals_that_it_takes(tmp_
     line = next(line.strip() for line in ended.stdout.splitlines() if line.strip().startswith("convverify replay "))
     assert line.endswith(f" --refuses ValueError --python {sys.executable}")
     assert run(*shlex.split(line)[1:], cwd=tmp_path).returncode == 1
+
+
+def test_a_quiet_run_prints_a_line_and_an_impatient_one_finds_one_thing(tmp_path: Path) -> None:
+    quiet = run("check", "kernels.py:flipped", "kernels.py:right", *ONE, "-q", cwd=tmp_path)
+    assert [line.split()[:2] for line in quiet.stdout.splitlines()] == [
+        ["REFUTED", "kernels.py:flipped:"],
+        ["VERIFIED", "kernels.py:right:"],
+    ]
+    done = run("check", "kernels.py:flipped", *ONE, "-x", "--json", "report.json", cwd=tmp_path)
+    assert done.stdout.splitlines()[-2] == "wrote report.json"
+    assert len(json.loads((tmp_path / "report.json").read_text())["counterexamples"]) == 1
+    both = run("check", "kernels.py:flipped", "-q", "-v", cwd=tmp_path)
+    assert (both.returncode, both.stderr) == (2, "convverify: --verbose and --quiet exclude each other\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,8 +14,8 @@ from command_line import ONE, PATIENCE, QUICK, run, start
 from lxml import etree
 from reports import report
 
-from convverify.campaign.report import VERIFIED
-from convverify.reporting.files import check_places, write
+from convverify.campaign.report import REFUTED, VERIFIED
+from convverify.reporting.files import check_places, told, write, write_snippets
 
 FILES = {"html": "report.html", "junit": "report.xml", "json": "report.json"}
 WORDS = [word for form, file in FILES.items() for word in (f"--{form}", file)]
@@ -62,3 +63,18 @@ def test_a_file_that_cannot_be_written_does_not_cost_the_others(tmp_path: Path) 
     with pytest.raises(click.UsageError, match=r"^html file '/dev/full' cannot be written: No space left on device$"):
         write({"html": "/dev/full", "json": str(tmp_path / "report.json"), "junit": None}, [report(VERIFIED)])
     assert json.loads((tmp_path / "report.json").read_text())["verdict"] == "verified"
+
+
+def test_snippets_lie_beside_their_counterexamples(tmp_path: Path) -> None:
+    example = report(REFUTED).counterexamples[0]
+    kept = replace(example, file=str(tmp_path / "it.json"))
+    lost = replace(example, file="/dev/null/it.json")  # where no file can be
+    named = write_snippets(replace(report(REFUTED), counterexamples=(kept, replace(example, file=""))))
+    assert named == {kept.case: str(tmp_path / "it.py")}
+    compile((tmp_path / "it.py").read_text(encoding="utf-8"), "it.py", "exec")
+    assert write_snippets(replace(report(REFUTED), counterexamples=(lost,))) == {}
+
+
+def test_only_what_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("")
+    assert told({"html": str(tmp_path / "a.html"), "json": "/dev/null", "junit": None}) == [str(tmp_path / "a.html")]

@@ -58,7 +58,7 @@ def check(
             _write(written, reports)
             raise
     status, sentence = _write(written, reports)
-    _announce(reports[-1], console, detail, () if status else files.told(written))
+    _announce(reports[-1], console, detail, () if status else files.told(written | {"known": values.get("write_known")}))
     if sentence:
         print(f"convverify: {one_line(sentence)}", file=sys.stderr)
     return max((status, *(report.exit_status for report in reports)), key=WORSE.index)
