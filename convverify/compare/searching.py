@@ -18,10 +18,10 @@ from convverify.compare.comparison import EMPTY, PATIENCE, Listener, ReferenceUn
 from convverify.compare.conditions import same_threads
 from convverify.compare.contenders import Contender, contenders_of
 from convverify.compare.operands import Operands
-from convverify.compare.options import CompareOptions
+from convverify.compare.options import LEAST_ROUNDS, CompareOptions
 from convverify.compare.results import SCHEMA
 from convverify.compare.search import SURE, Ratio, Search, Slowest
-from convverify.compare.timing import Samples, Spread, interleaved
+from convverify.compare.timing import Samples, interleaved
 from convverify.compare.turns import TurnFailed, TurnRefused, Turns
 from convverify.compare.verified import Refutation, refutation_of
 from convverify.host.limits import unreadable
@@ -85,7 +85,7 @@ class Searcher:
         self._reference, self._kernel = found
         self._empty = Contender(Located(EMPTY, Place(empty.__name__, "call")), options.thread_count, patience)
         self._begun = clock()
-        self._spent = Spread(0.0, 0.0, 0.0)
+        self._spent = 0.0
 
     def run(self) -> Outcome:
         """Search.  Raises what `Runner.run` raises."""
@@ -123,12 +123,16 @@ class Searcher:
     def _affordable(self) -> int:
         """Return how many multiply-adds a problem may have, for a call of the kernel to be quick; and time the empty call."""
         problem = self._kernel.kernel.restrict(_FIRST.with_(dtype=(self._options.dtypes or ("float32",))[0]))
-        self._spent = Spread.of(self._samples(problem, (self._empty,), SURE)[EMPTY].seconds)
+        self._spent = min(self._samples(problem, (self._empty,), SURE)[EMPTY].seconds)
         try:
-            seconds = min(self._samples(problem, (self._kernel,), SURE)[self._kernel.name].seconds)
+            while True:
+                seconds = min(self._samples(problem, (self._kernel,), LEAST_ROUNDS)[self._kernel.name].seconds)
+                larger = problem.with_(batch=2 * problem.batch, height=2 * problem.height, width=2 * problem.width)
+                if seconds > _CALL / 8 or larger.macs > _MOST or not self._kernel.kernel.explores(larger):
+                    return max(_LEAST, min(_MOST, int(problem.macs * _CALL / seconds)))
+                problem = larger
         except TurnRefused:
             return _UNKNOWN
-        return max(_LEAST, min(_MOST, int(problem.macs * _CALL / seconds)))
 
     def _samples(self, problem: Problem, everybody: tuple[Contender, ...], rounds: int) -> dict[str, Samples]:
         operands = Operands(problem)
@@ -149,7 +153,8 @@ class Searcher:
             if failed.name == self._reference.name and self._reference.host.root:
                 return None  # a reference that raises an exception is not faster
             raise
-        kernel, reference = (samples[one.name].less(self._spent).seconds for one in (self._kernel, self._reference))
-        if min(*kernel, *reference) <= max(self._spent.median, self._spent.high - self._spent.low):
+        kernel, reference = (np.array(samples[one.name].seconds) - self._spent for one in (self._kernel, self._reference))
+        if min(kernel.min(), reference.min()) < self._spent:  # or the empty call was disturbed when it was timed
+            self._spent = min(self._spent, *self._samples(problem, (self._empty,), rounds)[EMPTY].seconds)
             return None
-        return Ratio(min(kernel) / min(reference), min(kernel) / float(np.median(reference)))
+        return Ratio(float(kernel.min() / reference.min()), float(kernel.min() / np.median(reference)))

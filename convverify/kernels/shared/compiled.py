@@ -58,54 +58,54 @@ def pack(part: int, weights: Any, packed: Any) -> None:
 
 @compiled()
 def locate(
-    addresses: Any, pixel: int, last: int, x: Any, zeros: Any, channel: int, kernel: Any, outputs: Any, strides: Any, pads: Any,
+    addresses: Any, runs: Any, first: int, last: int, x: Any, zeros: Any, channel: int, kernel: Any, outputs: Any, strides: Any, pads: Any,
     dilations: Any, inputs: int,
-) -> int:  # fmt: skip
-    """Write where the windows of the output pixels from `pixel` on begin, and return how many runs of memory each of them has.
+) -> None:  # fmt: skip
+    """Write where the windows of the output pixels from `first` on, before `last`, begin, and how many runs of memory those of a tile have.
 
     A run is a row of the kernel where that is one piece of memory for all pixels of the tile, else a tap.  What lies in the pads is read
     from `zeros`.  Where there are no PIXELS pixels until `last`, the last one is repeated.
     """
     _, height, width, channels = x.shape
     itemsize, origin, nothing = x.itemsize, x.ctypes.data, zeros.ctypes.data
-    n, inside = divmod(pixel, outputs[0] * outputs[1])
+    n, inside = divmod(first, outputs[0] * outputs[1])
     i, j = divmod(inside, outputs[1])
-    first, end = 0, outputs[1] - 1  # columns of the tile, or of all tiles
-    if j + PIXELS <= outputs[1]:
-        first, end = j, j + PIXELS - 1
-    whole = inputs == channels and dilations[1] == 1
-    whole = whole and first * strides[1] >= pads[1] and end * strides[1] - pads[1] + kernel[1] <= width
-    taps = 1 if whole else kernel[1]
-    for p in range(PIXELS):
-        for a in range(kernel[0]):
-            row = i * strides[0] + a * dilations[0] - pads[0]
-            for b in range(taps):
-                column = j * strides[1] + b * dilations[1] - pads[1]
-                address = nothing
-                if 0 <= row < height and 0 <= column < width:
-                    address = origin + (((n * height + row) * width + column) * channels + channel) * itemsize
-                addresses[(a * taps + b) * PIXELS + p] = address
-        if pixel + p + 1 < last:
-            j += 1
-            if j == outputs[1]:
-                i, j = i + 1, 0
-                if i == outputs[0]:
-                    n, i = n + 1, 0
-    runs: int = kernel[0] * taps
-    return runs
+    for t in range(runs.size):
+        begin, end = 0, outputs[1] - 1  # columns of the tile, or of all tiles
+        if j + PIXELS <= outputs[1]:
+            begin, end = j, j + PIXELS - 1
+        whole = inputs == channels and dilations[1] == 1
+        whole = whole and begin * strides[1] >= pads[1] and end * strides[1] - pads[1] + kernel[1] <= width
+        taps = 1 if whole else kernel[1]
+        runs[t] = kernel[0] * taps
+        for p in range(PIXELS):
+            for a in range(kernel[0]):
+                row = i * strides[0] + a * dilations[0] - pads[0]
+                for b in range(taps):
+                    column = j * strides[1] + b * dilations[1] - pads[1]
+                    address = nothing
+                    if 0 <= row < height and 0 <= column < width:
+                        address = origin + (((n * height + row) * width + column) * channels + channel) * itemsize
+                    addresses[t, (a * taps + b) * PIXELS + p] = address
+            if first + t * PIXELS + p + 1 < last:
+                j += 1
+                if j == outputs[1]:
+                    i, j = i + 1, 0
+                    if i == outputs[0]:
+                        n, i = n + 1, 0
 
 
 def sum_of(vectors: int) -> Any:
     """Return the loops over all terms of a tile that has so many vectors."""
 
     @compiled()
-    def add_up(addresses: Any, runs: int, weights: Any, first: int, width: int, terms: int, y: Any, at: int, step: int) -> None:
-        """Write the sums of a tile to `y`; the weights of term t begin with element first + t * width."""
+    def add_up(addresses: Any, begin: int, runs: int, weights: Any, first: int, width: int, terms: int, y: Any, at: int, step: int) -> None:
+        """Write the sums of a tile to `y`; its addresses begin with element `begin`, the weights of term t with first + t * width."""
         tile = new_tile(weights, vectors)
         length = terms // runs
         for run in range(runs):
             for term in range(length):
-                add_products(tile, addresses, run * PIXELS, term, weights, first, vectors)
+                add_products(tile, addresses, begin + run * PIXELS, term, weights, first, vectors)
                 first += width
         store_tile(tile, y, at, step, vectors)
 
@@ -132,30 +132,29 @@ def compute_block(
     runs = np.empty(tiles, np.int64)
     zeros = np.zeros(kernel[1] * inputs, x.dtype)
     partial = np.empty(PIXELS * width, x.dtype)
-    for t in range(tiles):
-        runs[t] = locate(
-            addresses[t], first + t * PIXELS, last, x, zeros, group * inputs, kernel, outputs, strides, pads, dilations, inputs
-        )
-    flat, weights = y.reshape(-1), packed.reshape(-1)
+    locate(addresses, runs, first, last, x, zeros, group * inputs, kernel, outputs, strides, pads, dilations, inputs)
+    places, flat, weights, step = addresses.reshape(-1), y.reshape(-1), packed.reshape(-1), y.shape[1]
     for part in range(piece * parts, min((piece + 1) * parts, all_parts)):
         at = (group * all_parts + part) * terms * width
         count = min(width, group_outputs - part * width)
         channel = group * group_outputs + part * width
         narrow = count * VECTORS <= width
-        fits = count == width or count * VECTORS == width
-        for t in range(tiles):
-            pixel = first + t * PIXELS
-            pixels = min(PIXELS, last - pixel)
-            direct = fits and pixels == PIXELS
-            target, place, step = (flat, pixel * y.shape[1] + channel, y.shape[1]) if direct else (partial, 0, width)
+        fitting = (last - first) // PIXELS if count == width or count * VECTORS == width else 0
+        for t in range(fitting):
+            begin, target = t * addresses.shape[1], (first + t * PIXELS) * step + channel
             if narrow:
-                add_up_narrow(addresses[t], runs[t], weights, at, width, terms, target, place, step)
+                add_up_narrow(places, begin, runs[t], weights, at, width, terms, flat, target, step)
             else:
-                add_up_wide(addresses[t], runs[t], weights, at, width, terms, target, place, step)
-            if not direct:
-                for p in range(pixels):
-                    for k in range(count):
-                        y[pixel + p, channel + k] = partial[p * width + k]
+                add_up_wide(places, begin, runs[t], weights, at, width, terms, flat, target, step)
+        for t in range(fitting, tiles):
+            begin = t * addresses.shape[1]
+            if narrow:
+                add_up_narrow(places, begin, runs[t], weights, at, width, terms, partial, 0, width)
+            else:
+                add_up_wide(places, begin, runs[t], weights, at, width, terms, partial, 0, width)
+            for p in range(min(PIXELS, last - first - t * PIXELS)):
+                for k in range(count):
+                    y[first + t * PIXELS + p, channel + k] = partial[p * width + k]
 
 
 @compiled()
