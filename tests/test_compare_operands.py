@@ -62,7 +62,7 @@ def test_every_draw_is_new_and_of_a_large_image_a_part_is(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "_RENEWED", 200)
     for line, share in (("x=1x9x9x2 w=3x3x2x4", 1.0), ("x=1x20x20x2 w=3x3x2x4", 0.25)):
         operands = Operands(Problem.parse(line))
-        drawn = [tuple(array.copy() for array in operands.draw()) for _ in range(20)]
+        drawn = [tuple(array.copy() for array in operands.draw()) for _ in range(80)]
         for (x, w), (next_x, next_w) in pairwise(drawn):
             assert np.mean(x != next_x) == pytest.approx(share, abs=0.01)
             assert np.mean(w != next_w) == pytest.approx(1.0, abs=0.01)

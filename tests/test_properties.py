@@ -391,7 +391,7 @@ def test_a_fault_of_the_reference_is_the_references() -> None:
 
 @pytest.mark.parametrize(
     ("reference", "told"),
-    [(raises, "it raised IndexError: beyond the end"), (drops_a_row, "its result has shape (1, 1, 3, 3), where (1, 2, 3, 3)")],
+    [(raises, "it raised IndexError: beyond the end"), (drops_a_row, "its result has shape (1, 1, 3, 3); expected (1, 2, 3, 3)")],
 )
 def test_a_reference_that_fails_is_named_with_its_failure(reference: Any, told: str) -> None:
     trial = trial_of(right, PLAIN, reference=reference)
