@@ -39,6 +39,7 @@ junit = "junit.xml"
 json = "report.json"
 layout = "nchw"
 accuracy = "normwise"
+accumulator = "float32"
 properties = ["shape", "dtype"]
 timeout = 1.5
 large-time = 5
@@ -73,7 +74,8 @@ def test_every_option_of_check_can_be_configured(tmp_path: Path, chosen: Any) ->
     assert values == {
         "references": ("exact", "tensorflow"), "max_examples": 7, "max_time": 30.0, "seed": 11, "suite": "article", "batch": 2,
         "problems": ("x=1x1x1x1 w=1x1x1x1",), "dtypes": ("float16", "float64"), "max_macs": 100, "workers": 2, "isolation": False,
-        "corpus": "kept", "data_format": "NCHW", "accuracy": "normwise", "properties": ("shape", "dtype"), "timeout": 1.5,
+        "corpus": "kept", "data_format": "NCHW", "accuracy": "normwise", "accumulator": "float32",
+        "properties": ("shape", "dtype"), "timeout": 1.5,
         "memory_limit": 512, "domain": "strides=equal kernel=equal,odd batch=1 channels=8n", "degenerate": False,
         "refuses": ("ValueError",), "without": ("threads",), "python": "bin/python",
         "large_time": 5.0, "sandbox": False, "known": "known", "write_known": "met", "exitfirst": True,
@@ -120,7 +122,7 @@ def test_files_of_windows_are_read(tmp_path: Path, chosen: Any, start: bytes) ->
 
 
 WRONG = {
-    "colour = 1": "[tool.convverify] has the unknown key 'colour'; allowed: accuracy, batch, corpus, degenerate, domain, dtype, ",
+    "colour = 1": "[tool.convverify] has the unknown key 'colour'; allowed: accumulator, accuracy, batch, corpus, degenerate, domain, ",
     'max-examples = "many"': "max-examples in [tool.convverify] must be an integer, not 'many'",
     "max_examples = 1.5": "max_examples in [tool.convverify] must be an integer, not 1.5",
     "seed = true": "seed in [tool.convverify] must be an integer, not True",

@@ -77,7 +77,7 @@ def test_search_and_copying_work_in_pages_that_are_opened_from_disk(site: Path, 
         driver.execute_script("document.querySelector('#__search').click()")
         field = wait.until(lambda page: page.find_element(By.CSS_SELECTOR, "input.md-search__input"))
         driver.execute_script("arguments[0].focus()", field)
-        field.send_keys("exactness")
+        field.send_keys("dilations")
         results = wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, ".md-search-result__item a"))
         assert any(".html" in result.get_attribute("href") for result in results)
         driver.execute_script("document.querySelector('#__search').click()")

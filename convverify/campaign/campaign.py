@@ -8,7 +8,6 @@ same work.
 from __future__ import annotations
 
 import itertools
-import math
 import time
 import zlib
 from collections import deque
@@ -21,6 +20,7 @@ from convverify.campaign.events import Failed, Finished, Found, Listener, Met, P
 from convverify.campaign.floor import LEAST, asks_stages
 from convverify.campaign.known import Known
 from convverify.campaign.options import DEFAULT_BUDGET, Options
+from convverify.campaign.patience import PER_MAC
 from convverify.campaign.plainly import CASES, suits
 from convverify.campaign.probing import BATCH, in_batches
 from convverify.campaign.referring import ReferenceLost, References
@@ -67,7 +67,7 @@ _EXAMPLES_FOR_A_LARGE = 25  # random problems, for which there is a large one
 _FIRST_LARGE, _BEFORE_LARGE = 18, 300  # large problems that come early, behind so many edge cases
 _FIRST_SHARE = 0.4  # of the time for large problems, that these may take
 _LARGE_CALL = 1.0  # seconds that a call on a large problem should take at the most, by the kernel's pace
-_MUCH_SLOWER = 60.0  # times what its pace lets expect, before a call on a large problem is a hang
+_MUCH_SLOWER = 20.0  # times what its pace on a small problem lets expect, before a call is a hang
 _FRESH_STARTS = 3  # processes in which several threads make the first call
 _PROGRESS_EVERY = 0.25
 _BATCH_SECONDS = 1.0  # that a batch should take at the most
@@ -331,19 +331,17 @@ class Campaign:
                 break
             # Larger integers of doubles would leave the check that is cheaper than the sums no room.
             style = "small_integers" if number % 3 or problem.dtype == "float64" else "integers"
-            self._try_large(Case(problem, style, seed=(shard << 12) + number), number, expected)
+            self._try_large(Case(problem, style, seed=(shard << 12) + number), number)
             self._large_seconds += time.perf_counter() - start
         self.emit(Phase("edge cases" if not shard else "random problems"))
 
-    def _try_large(self, case: Case, number: int, expected: float) -> None:
-        """Try a large problem by itself; `expected` is what a call should take, in seconds."""
+    def _try_large(self, case: Case, number: int) -> None:
+        """Try a large problem by itself."""
         trial = Trial(self.kernel, case, times=self.statistics.times, thorough=False)
         self._numbers[id(trial)] = number
-        self.session.longest = self.options.timeout + _MUCH_SLOWER * expected
         self.session.submit([trial], self.options.properties, _one_call)
         self._settle(self.session.collect())
         self._settle_all()
-        self.session.longest = math.inf
         if trial.first.error is None and trial.first.seconds > 0:
             self._pace = (self._pace + case.problem.macs / trial.first.seconds) / 2
 
@@ -660,6 +658,7 @@ class Campaign:
         best = min(later)
         self._later, self._sparing = best, best > _LONG_CALL or first.seconds - best > _COMPILES
         self._pace = problem.macs / max(best, 1e-9)
+        self.session.per_mac = min(PER_MAC, _MUCH_SLOWER / self._pace)
         budget = self.options.max_macs or default_budget(self.kernel.domain, _SLOW_BUDGET if best > _SLOW_CALL else DEFAULT_BUDGET)
         return problem.macs / max(best, 1e-9), budget, first.seconds - best
 

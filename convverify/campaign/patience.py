@@ -10,17 +10,17 @@ from __future__ import annotations
 from convverify.operands.case import Case
 
 _PER_ITEM = 0.5e-3  # seconds for each image, pixel and channel: ten times what an interpreted loop with some NumPy calls takes
-_PER_MAC = 5e-6  # seconds for each multiply-add: ten times what plain Python takes
+PER_MAC = 5e-6  # seconds for each multiply-add: ten times what plain Python takes
 
 
-def allowance(line: str) -> float:
-    """Return the seconds that the slowest honest kernel may need for one call on a case."""
+def allowance(line: str, per_mac: float = PER_MAC) -> float:
+    """Return the seconds that an honest kernel may need for one call on a case; `per_mac` is what it may take for a multiply-add."""
     problem = Case.parse(line).problem
     batch, rows, columns, channels = problem.output_shape
     items = batch * (rows * columns + problem.height + problem.width) + problem.in_channels + channels
-    return _PER_ITEM * items + _PER_MAC * problem.macs
+    return _PER_ITEM * items + per_mac * problem.macs
 
 
-def patience(limit: float, line: str, warm_up: float = 0.0) -> float:
+def patience(limit: float, line: str, warm_up: float = 0.0, per_mac: float = PER_MAC) -> float:
     """Return the seconds to wait for one call: the limit and what the case allows, or ten times as long as the kernel took to warm up."""
-    return max(limit + allowance(line), 10.0 * warm_up if warm_up > 0.1 else 0.0)
+    return max(limit + allowance(line, per_mac), 10.0 * warm_up if warm_up > 0.1 else 0.0)

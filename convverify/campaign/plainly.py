@@ -99,7 +99,9 @@ def _judged(script: _Script, cases: list[Case]) -> Plainly:
             if alone is None:
                 break
         told = words if alone is not None else last
-        return Plainly(0, str(case), Finding(plain_script.__name__, f"a plain script that calls the kernel ends before it has saved its results{told}"))
+        return Plainly(
+            0, str(case), Finding(plain_script.__name__, f"a plain script that calls the kernel ends before it has saved its results{told}")
+        )
     for number, (case, result) in enumerate(zip(cases, saved, strict=True)):
         trial = Trial(script.kernel, case)
         trial.x, trial.w = case.operands(script.kernel.axes)

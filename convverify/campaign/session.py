@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from convverify.campaign.patience import patience
+from convverify.campaign.patience import PER_MAC, patience
 from convverify.host.inprocess import LocalHost
 from convverify.host.process import Death, Host
 from convverify.judging.kernel import Kernel
@@ -24,7 +24,7 @@ from convverify.judging.trial import Seen, Trial, read_record
 AnyHost: TypeAlias = Host | LocalHost
 Layout: TypeAlias = Callable[[Trial, Arena], None]
 
-FIRST = 10.0  # times the limit of a call that the first call in a process may take: a kernel that compiles itself
+FIRST = 10.0  # times the limit of a call, or times what a first call has taken, that the first call in a process may take: it may compile
 _FIRST_KEPT, _KEEP_EVERY = 16, 20  # cases in a process whose results are kept: the first ones, then one in so many
 AGAIN = 5.0  # times the limit that a call may take which took too long before, and is tried once more
 
@@ -52,10 +52,11 @@ class Session:
         """`timeout` is in seconds, for one call."""
         self.host, self.kernel, self.timeout = host, kernel, timeout
         self.warm_up = 0.0  # seconds that a call took for the first time, beyond another one
-        self.patience = 1.0  # times the limit
-        self.longest = math.inf  # seconds for a call, however large its case is
+        self.patience = 1.0  # times the limit, without what a case allows besides
+        self.per_mac = PER_MAC  # seconds that a call may take for each multiply-add
         self.dead = False
         self.calls = 0
+        self._first = math.inf  # seconds that a first call in a process has taken at the most
         self._cases = 0
         self._kept: dict[int, str] = {}  # the cases whose results the host keeps
         self._arenas = Arena(host.mapping, 0), Arena(host.mapping, 1)
@@ -130,9 +131,10 @@ class Session:
         def limit(case: int, step: int) -> float:
             trials = batch.trials
             line = str(trials[min(case, len(trials) - 1)].case) if trials else ""
-            seconds = min(self.longest, patience(self.timeout, line, self.warm_up)) if line else self.timeout
+            limit = self.timeout * self.patience
+            seconds = patience(limit, line, self.warm_up, self.per_mac) if line else limit
             first = self.calls == 0 and case == 0 and step == 0
-            return max(seconds * self.patience, FIRST * self.timeout if first else 0.0)
+            return max(seconds, FIRST * min(self.timeout, self._first) if first else 0.0)
 
         reply = self.host.collect(batch.number, limit)
         steps = [len(trial.plan.steps) for trial in batch.trials]
@@ -141,6 +143,9 @@ class Session:
             trial.spoiled = next((self._kept[number] for number in trial.first.spoiled if number in self._kept), "")
             self._learn(trial)
             batch.done += 1
+        if not self.calls and batch.done:
+            seconds = batch.trials[0].first.seconds
+            self._first = seconds if self._first == math.inf else max(self._first, seconds)
         self.calls += batch.done
         batch.death, batch.collected = reply.death, True
         if reply.death is not None:
@@ -173,7 +178,7 @@ class Session:
         except NoRoom:
             return {}
         number = self.host.submit(json.dumps({"cases": [plan.to_json()]}).encode(), arena.used)
-        limit = patience(self.timeout, str(trial.case), self.warm_up)
+        limit = patience(self.timeout, str(trial.case), self.warm_up, self.per_mac)
         reply = self.host.collect(number, lambda case, step: limit)
         self.calls += 1
         if reply.death is not None:
