@@ -200,20 +200,25 @@ class Trial:
 
     def accumulated_bound(self, accumulator: str) -> Floats:
         """Return the error allowed to each element where sums are made in a wider format."""
-        return accumulated_bound(self.problem, accumulator, self.expected, self._magnitude, np.abs(self.x64), np.abs(self.w64))
-
-    @cached_property
-    def _magnitude(self) -> Floats:
-        """|x| * |w|."""
-        start = time.perf_counter()
-        magnitude = convolve(self.problem, np.abs(self.x64), np.abs(self.w64))
-        self.times.exact += time.perf_counter() - start
-        return magnitude
+        x, w = np.abs(self.x64), np.abs(self.w64)
+        return self._exactly(accumulated_bound, self.problem, accumulator, self.expected, self._magnitude, x, w)
 
     @cached_property
     def elementwise_bound(self) -> Floats:
         """The error allowed to a direct summation."""
-        return elementwise_bound(self.problem, self._magnitude, np.abs(self.x64), np.abs(self.w64))
+        return self._exactly(elementwise_bound, self.problem, self._magnitude, np.abs(self.x64), np.abs(self.w64))
+
+    @cached_property
+    def _magnitude(self) -> Floats:
+        """|x| * |w|."""
+        return self._exactly(convolve, self.problem, np.abs(self.x64), np.abs(self.w64))
+
+    def _exactly(self, compute: Callable[..., Floats], *arguments: Any) -> Floats:
+        """Compute something, on exact arithmetic's account."""
+        start = time.perf_counter()
+        result = compute(*arguments)
+        self.times.exact += time.perf_counter() - start
+        return result
 
     @cached_property
     def _special_masks(self) -> SpecialMasks:

@@ -65,7 +65,7 @@ def elementwise_bound(problem: Problem, magnitude: Floats, x: Floats, w: Floats,
     form = FORMATS[problem.dtype]
     counted = _products(problem, x, w) if products is None else products
     relative = _relative(counted, form.unit_roundoff)
-    flushed = _flushed(x, w, form.smallest_normal) + _flushed(w, x, form.smallest_normal)
+    flushed = _flushed(x, w, form.smallest_normal)
     lost = 2 * problem.terms + 1 + problem.terms * flushed
     with np.errstate(all="ignore"):
         bound: Floats = np.where(magnitude > 0.0, relative * magnitude, 0.0) + lost * form.smallest_normal * (1.0 + relative)
@@ -90,7 +90,7 @@ def accumulated_bound(problem: Problem, accumulator: str, expected: Floats, magn
     """
     form = FORMATS[problem.dtype]
     wide = elementwise_bound(problem.with_(dtype=accumulator), magnitude, x, w)
-    flushed = _flushed(x, w, form.smallest_normal) + _flushed(w, x, form.smallest_normal)  # a subnormal operand, before it is widened
+    flushed = _flushed(x, w, form.smallest_normal)  # a subnormal operand, before it is widened
     with np.errstate(all="ignore"):
         result = np.abs(expected) + wide
         bound: Floats = wide + form.unit_roundoff * result * (1.0 + 2.0**-10) + form.smallest_normal + problem.terms * flushed
@@ -119,11 +119,10 @@ def _relative(products: Floats | float, unit_roundoff: float) -> Floats:
     return relative
 
 
-def _flushed(one: Floats, other: Floats, smallest_normal: float) -> float:
-    """Return the largest value by which a flushed subnormal in `one` is multiplied; 0 where it holds none."""
-    if not ((one < smallest_normal) & (one > 0.0)).any():
-        return 0.0
-    return float(other.max(initial=0.0))
+def _flushed(x: Floats, w: Floats, smallest_normal: float) -> float:
+    """Return the largest values by which flushed subnormals in x and in w are multiplied, added up; 0 where there are none."""
+    pairs = ((x, w), (w, x))
+    return sum((float(other.max(initial=0.0)) for one, other in pairs if ((one < smallest_normal) & (one > 0.0)).any()), 0.0)
 
 
 def assert_within_bound(
